@@ -1,7 +1,7 @@
 // The Kubernetes object model under short names: api::core::Pod, api::meta::ObjectMeta, api::Pod.
 //
-// The messages are generated from api/proto (field numbers of the Kubernetes API, contract 05a); they are this project's
-// vocabulary and cross module borders. Owner: whoever holds the value. Thread: values, shared read-only as
+// The messages are generated from api/proto (field numbers of the Kubernetes API, contract 05a); they are this
+// project's vocabulary and cross module borders. Owner: whoever holds the value. Thread: values, shared read-only as
 // std::shared_ptr<const api::Pod>.
 #pragma once
 

@@ -1,8 +1,8 @@
 // Backoff: delays between tries, growing by a factor up to a cap, with jitter.
 //
-// A plain value; owner and thread are its user's. `next()` gives the delay before the next try and grows; `reset()` after a
-// success. Jitter adds a uniformly random part of up to `jitter` times the delay; the random source is the caller's so that a
-// simulation replays.
+// A plain value; owner and thread are its user's. `next()` gives the delay before the next try and grows; `reset()`
+// after a success. Jitter adds a uniformly random part of up to `jitter` times the delay; the random source is the
+// caller's so that a simulation replays.
 #pragma once
 
 #include <algorithm>

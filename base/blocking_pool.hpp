@@ -1,11 +1,11 @@
 // BlockingPool: where calls that may block the thread go (mount, chown walks, getpwnam, statfs on a dead NFS server).
 //
-// `co_await pool.run<T>("statfs /x", 10s, []() -> Result<T> {...})` runs the function on a pool thread, values in and values
-// out: it must capture by value and touch nothing of the loop. When the deadline passes first the answer is
-// deadline_exceeded and the thread is left to finish alone; at most `threads` such calls can be stuck before run() answers
-// `exhausted` at once for callers that find no free thread by their deadline.
-// Owner: main() or a test. Thread: the loop; `function` runs elsewhere. Stops: the destructor joins threads that are idle and
-// abandons those that are stuck in the kernel (they hold only their own values).
+// `co_await pool.run<T>("statfs /x", 10s, []() -> Result<T> {...})` runs the function on a pool thread, values in and
+// values out: it must capture by value and touch nothing of the loop. When the deadline passes first the answer is
+// deadline_exceeded and the thread is left to finish alone; at most `threads` such calls can be stuck before run()
+// answers `exhausted` at once for callers that find no free thread by their deadline. Owner: main() or a test. Thread:
+// the loop; `function` runs elsewhere. Stops: the destructor joins threads that are idle and abandons those that are
+// stuck in the kernel (they hold only their own values).
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>

@@ -1,9 +1,9 @@
 // Clock: the only place time comes from. RealClock for the agent, VirtualClock for tests and simulation.
 //
-// Owner: main() or a test; outlives everything that uses it. Thread: the loop, but the two now() calls, which any thread may
-// make. Sleeping: `co_await clock.sleep_for(d)` or sleep_until(t); cancellation of the awaiting task ends the sleep with
-// operation_aborted. Steady time never jumps and drives timers and back-off; system time may jump either way and is only for
-// what people and the API see.
+// Owner: main() or a test; outlives everything that uses it. Thread: the loop, but the two now() calls, which any
+// thread may make. Sleeping: `co_await clock.sleep_for(d)` or sleep_until(t); cancellation of the awaiting task ends
+// the sleep with operation_aborted. Steady time never jumps and drives timers and back-off; system time may jump either
+// way and is only for what people and the API see.
 #pragma once
 
 #include <chrono>
@@ -42,8 +42,8 @@ class RealClock final : public Clock {
   Loop& loop_;
 };
 
-// Time stands still until advance(). Sleepers wake in order of their deadlines; between two deadlines the loop is pumped
-// until nothing is ready, so that what a wake-up causes happens at its own time.
+// Time stands still until advance(). Sleepers wake in order of their deadlines; between two deadlines the loop is
+// pumped until nothing is ready, so that what a wake-up causes happens at its own time.
 class VirtualClock final : public Clock {
  public:
   explicit VirtualClock(Loop& loop, SystemTime start = SystemTime(std::chrono::seconds(1'767'225'600)))
@@ -53,8 +53,8 @@ class VirtualClock final : public Clock {
   SteadyTime steady_now() const override;
   Task<void> sleep_until(SteadyTime when) override;
 
-  // Moves time forward by `duration`, pumping the loop at every deadline on the way. Call from the loop's thread, not from
-  // inside a handler.
+  // Moves time forward by `duration`, pumping the loop at every deadline on the way. Call from the loop's thread, not
+  // from inside a handler.
   void advance(Duration duration);
   // Jumps the system time only, as an administrator or NTP would.
   void jump_system(Duration duration) { system_offset_ += duration; }

@@ -1,7 +1,7 @@
 // Files: small blocking helpers for local files of known, small size (configuration, checkpoints, /proc, /sys).
 //
-// Any thread, but on the loop only for local file systems and small files; anything that may hang goes to the BlockingPool.
-// All paths are taken as they are; errors name the path.
+// Any thread, but on the loop only for local file systems and small files; anything that may hang goes to the
+// BlockingPool. All paths are taken as they are; errors name the path.
 #pragma once
 
 #include <sys/types.h>

@@ -60,7 +60,8 @@ void spawn(Gate& gate, std::string name, Task<void> task) {
                      try {
                        std::rethrow_exception(error);
                      } catch (const std::exception& e) {
-                       std::fprintf(stderr, "keelson: task %s ended by an exception: %s\n", entry->name.c_str(), e.what());
+                       std::fprintf(stderr, "keelson: task %s ended by an exception: %s\n", entry->name.c_str(),
+                                    e.what());
                      } catch (...) {
                        std::fprintf(stderr, "keelson: task %s ended by an unknown exception\n", entry->name.c_str());
                      }

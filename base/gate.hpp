@@ -1,10 +1,10 @@
 // Gate and spawn(): the only way to start background work, and the only way to end it.
 //
-// A Gate counts the tasks that were spawned through it. stop() refuses new tasks, cancels the running ones (each unwinds at
-// its co_await) and completes when the last has left, so that what the tasks refer to may then be destroyed. Destroying a
-// Gate with tasks inside is a broken invariant.
-// Owner: the service whose tasks run in it. Thread: the loop. An exception that leaves a task, other than the cancellation's
-// own, is a bug of ours: it is reported with the task's name and aborts.
+// A Gate counts the tasks that were spawned through it. stop() refuses new tasks, cancels the running ones (each
+// unwinds at its co_await) and completes when the last has left, so that what the tasks refer to may then be destroyed.
+// Destroying a Gate with tasks inside is a broken invariant. Owner: the service whose tasks run in it. Thread: the
+// loop. An exception that leaves a task, other than the cancellation's own, is a bug of ours: it is reported with the
+// task's name and aborts.
 #pragma once
 
 #include <boost/asio/cancellation_signal.hpp>

@@ -1,11 +1,11 @@
 // Logger: the agent's log, spdlog underneath.
 //
-// A message is a constant text with key=value fields: `log.info("Container started", {{"container", name}, {"id", id}})`.
-// `log.with("pod", "ns/name")` gives a logger that puts that field first. Formats: text lines (`I1120 11:12:13.000000 msg
-// key="value"`), the same with systemd priority prefixes (`<6>`) when standard error is the journal, or one JSON object a
-// line. Verbosity follows klog: `log.debug(4, ...)` shows at -v=4 and above.
-// Owner: main() or a test makes one sink (LogSink) and hands Loggers, cheap values, to everybody. Any thread may log.
-// Source: DESIGN "Errors, logs"; STYLE rule 14; sd-daemon(3) for the prefixes.
+// A message is a constant text with key=value fields: `log.info("Container started", {{"container", name}, {"id",
+// id}})`. `log.with("pod", "ns/name")` gives a logger that puts that field first. Formats: text lines (`I1120
+// 11:12:13.000000 msg key="value"`), the same with systemd priority prefixes (`<6>`) when standard error is the
+// journal, or one JSON object a line. Verbosity follows klog: `log.debug(4, ...)` shows at -v=4 and above. Owner:
+// main() or a test makes one sink (LogSink) and hands Loggers, cheap values, to everybody. Any thread may log. Source:
+// DESIGN "Errors, logs"; STYLE rule 14; sd-daemon(3) for the prefixes.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,7 @@ struct LogField {
   LogField(std::string_view k, const std::string& v) : key(k), value(v) {}
   LogField(std::string_view k, const Error& e) : key(k), value(e.to_string()) {}
   template <class N>
-    requires std::is_arithmetic_v<N>
-  LogField(std::string_view k, N v) : key(k), value(std::to_string(v)), number(true) {
+  requires std::is_arithmetic_v<N> LogField(std::string_view k, N v) : key(k), value(std::to_string(v)), number(true) {
     if constexpr (std::is_same_v<N, bool>) value = v ? "true" : "false";
   }
 };

@@ -1,8 +1,8 @@
 // Loop: the one event loop that owns all mutable state.
 //
 // Owner: main() or a test. Thread: the one that calls run() (or poll()); assert_on_loop() checks it in debug builds.
-// Stops: stop() makes run() return after the handler in progress; bridges (gRPC callbacks, pool threads) may post() until
-// the Loop is destroyed, so they must be drained before that (DESIGN "One loop").
+// Stops: stop() makes run() return after the handler in progress; bridges (gRPC callbacks, pool threads) may post()
+// until the Loop is destroyed, so they must be drained before that (DESIGN "One loop").
 #pragma once
 
 #include <atomic>

@@ -13,16 +13,16 @@ struct ErrnoKind {
 };
 
 constexpr std::array kErrnoKinds = {
-    ErrnoKind{ENOENT, ErrorKind::not_found},        ErrnoKind{ENOTDIR, ErrorKind::not_found},
-    ErrnoKind{ESRCH, ErrorKind::not_found},         ErrnoKind{EEXIST, ErrorKind::already_exists},
+    ErrnoKind{ENOENT, ErrorKind::not_found},         ErrnoKind{ENOTDIR, ErrorKind::not_found},
+    ErrnoKind{ESRCH, ErrorKind::not_found},          ErrnoKind{EEXIST, ErrorKind::already_exists},
     ErrnoKind{EACCES, ErrorKind::permission_denied}, ErrnoKind{EPERM, ErrorKind::permission_denied},
-    ErrnoKind{EROFS, ErrorKind::permission_denied}, ErrnoKind{ENOSPC, ErrorKind::exhausted},
-    ErrnoKind{EDQUOT, ErrorKind::exhausted},        ErrnoKind{EMFILE, ErrorKind::exhausted},
-    ErrnoKind{ENFILE, ErrorKind::exhausted},        ErrnoKind{ENOMEM, ErrorKind::exhausted},
-    ErrnoKind{EAGAIN, ErrorKind::unavailable},      ErrnoKind{EBUSY, ErrorKind::unavailable},
+    ErrnoKind{EROFS, ErrorKind::permission_denied},  ErrnoKind{ENOSPC, ErrorKind::exhausted},
+    ErrnoKind{EDQUOT, ErrorKind::exhausted},         ErrnoKind{EMFILE, ErrorKind::exhausted},
+    ErrnoKind{ENFILE, ErrorKind::exhausted},         ErrnoKind{ENOMEM, ErrorKind::exhausted},
+    ErrnoKind{EAGAIN, ErrorKind::unavailable},       ErrnoKind{EBUSY, ErrorKind::unavailable},
     ErrnoKind{ECONNREFUSED, ErrorKind::unavailable}, ErrnoKind{ETIMEDOUT, ErrorKind::deadline_exceeded},
-    ErrnoKind{EINVAL, ErrorKind::invalid},          ErrnoKind{ELOOP, ErrorKind::invalid},
-    ErrnoKind{ENAMETOOLONG, ErrorKind::invalid},    ErrnoKind{ECANCELED, ErrorKind::cancelled},
+    ErrnoKind{EINVAL, ErrorKind::invalid},           ErrnoKind{ELOOP, ErrorKind::invalid},
+    ErrnoKind{ENAMETOOLONG, ErrorKind::invalid},     ErrnoKind{ECANCELED, ErrorKind::cancelled},
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Result and Error: how every function of this project says that it failed.
 //
-// A Result<T> holds either a value or an Error. An Error has a kind, which drives policy (retry, give up, treat as gone),
-// a message of one line that says what was wrong and what was expected, and the chain of what was being done.
+// A Result<T> holds either a value or an Error. An Error has a kind, which drives policy (retry, give up, treat as
+// gone), a message of one line that says what was wrong and what was expected, and the chain of what was being done.
 // Values are plain; any thread may use them. Accessing the wrong half of a Result is a broken invariant and aborts.
 //
 // Source: DESIGN "Errors"; STYLE rule 13.
@@ -36,8 +36,7 @@ std::string_view to_string(ErrorKind kind);
 
 class Error {
  public:
-  Error(ErrorKind kind, std::string message, int code = 0)
-      : kind_(kind), code_(code), message_(std::move(message)) {}
+  Error(ErrorKind kind, std::string message, int code = 0) : kind_(kind), code_(code), message_(std::move(message)) {}
 
   ErrorKind kind() const { return kind_; }
   // The code of the library or system that failed (errno, gRPC status, HTTP status); 0 when there is none.
@@ -71,8 +70,8 @@ Error errno_error(std::string_view what, int saved_errno);
 }
 
 // A check that holds in every build: what it guards would corrupt state.
-#define KEELSON_CHECK(condition)                                             \
-  do {                                                                       \
+#define KEELSON_CHECK(condition)                                                   \
+  do {                                                                             \
     if (!(condition)) ::keelson::broken_invariant(#condition, __FILE__, __LINE__); \
   } while (false)
 
@@ -153,8 +152,8 @@ class [[nodiscard]] Result<void> : public Result<Ok> {
 using Status = Result<void>;
 
 // Leaves the function with the error of a failed Result; KEELSON_CO_TRY does so from a coroutine.
-#define KEELSON_TRY(expression)                                        \
-  do {                                                                 \
+#define KEELSON_TRY(expression)                                                                       \
+  do {                                                                                                \
     if (auto keelson_try_ = (expression); !keelson_try_.ok()) return std::move(keelson_try_).error(); \
   } while (false)
 #define KEELSON_CO_TRY(expression)                                     \

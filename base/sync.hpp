@@ -1,7 +1,7 @@
 // Notification, Semaphore and Mailbox: how tasks on the loop wait for one another.
 //
-// Owner: whoever shares them; all waiters must have left (their Gate stopped) before destruction. Thread: the loop; nothing
-// here locks. Waiting ends by the event or by the waiter's cancellation (operation_aborted).
+// Owner: whoever shares them; all waiters must have left (their Gate stopped) before destruction. Thread: the loop;
+// nothing here locks. Waiting ends by the event or by the waiter's cancellation (operation_aborted).
 #pragma once
 
 #include <boost/asio/redirect_error.hpp>

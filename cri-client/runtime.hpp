@@ -3,10 +3,10 @@
 // Implemented by GrpcRuntime (cri-client/grpc_runtime.hpp) over a unix socket and by the simulation's in-process fake.
 // Owner: main() or a test. Thread: the loop; every call is awaited there. Deadlines are the callee's, by contract 02 §1
 // (T = runtimeRequestTimeout). Cancelling the awaiting task cancels the call.
-// Failures: `not_found` where the contract calls a missing object gone is already turned into success for StopContainer,
-// StopPodSandbox; container_status/pod_sandbox_status answer not_found. `deadline_exceeded` means the call may have taken
-// effect; `unavailable` that the runtime cannot be reached; `unimplemented`; `internal` otherwise. An answer that breaks the
-// checks of contract 02 §1 is `internal` and says which field was wrong.
+// Failures: `not_found` where the contract calls a missing object gone is already turned into success for
+// StopContainer, StopPodSandbox; container_status/pod_sandbox_status answer not_found. `deadline_exceeded` means the
+// call may have taken effect; `unavailable` that the runtime cannot be reached; `unimplemented`; `internal` otherwise.
+// An answer that breaks the checks of contract 02 §1 is `internal` and says which field was wrong.
 #pragma once
 
 #include <chrono>

@@ -1,8 +1,8 @@
 // The CRI's values as this project sees them: plain structs, so that no protobuf message leaves cri-client.
 //
-// Names and meanings are those of CRI v1 (contract 02a); Windows and statistics are left out. std::optional is used where the
-// wire can tell an absent message from an empty one. Times are nanoseconds since 1970 as the runtime gave them, 0 = never.
-// Plain values, any thread.
+// Names and meanings are those of CRI v1 (contract 02a); Windows and statistics are left out. std::optional is used
+// where the wire can tell an absent message from an empty one. Times are nanoseconds since 1970 as the runtime gave
+// them, 0 = never. Plain values, any thread.
 #pragma once
 
 #include <cstdint>
@@ -109,16 +109,16 @@ struct HugepageLimit {
 
 // 0 and empty mean "not set" on the wire.
 struct LinuxContainerResources {
-  std::int64_t cpu_period = 0;              // microseconds
-  std::int64_t cpu_quota = 0;               // microseconds per period, -1 = no limit
-  std::int64_t cpu_shares = 0;              // 2 .. 262144
+  std::int64_t cpu_period = 0;  // microseconds
+  std::int64_t cpu_quota = 0;   // microseconds per period, -1 = no limit
+  std::int64_t cpu_shares = 0;  // 2 .. 262144
   std::int64_t memory_limit_in_bytes = 0;
   std::int64_t memory_swap_limit_in_bytes = 0;
-  std::int64_t oom_score_adj = 0;           // -1000 .. 1000
+  std::int64_t oom_score_adj = 0;  // -1000 .. 1000
   std::string cpuset_cpus;
   std::string cpuset_mems;
   std::vector<HugepageLimit> hugepage_limits;
-  StringMap unified;                        // cgroup v2 file name -> value
+  StringMap unified;  // cgroup v2 file name -> value
   bool operator==(const LinuxContainerResources&) const = default;
 };
 
@@ -160,7 +160,7 @@ struct PodSandboxStatus {
   PodSandboxMetadata metadata;
   SandboxState state = SandboxState::not_ready;
   std::int64_t created_at = 0;
-  bool has_network = false;  // whether a network status was sent at all
+  bool has_network = false;      // whether a network status was sent at all
   std::vector<std::string> ips;  // network.ip, then additional_ips; an empty network.ip gives an empty list
   NamespaceMode network_mode = NamespaceMode::pod;
   StringMap labels;
@@ -257,12 +257,12 @@ struct ContainerConfig {
   std::vector<std::string> cdi_devices;
   StringMap labels;
   StringMap annotations;
-  std::string log_path;  // relative to the sandbox's log_directory
+  std::string log_path;     // relative to the sandbox's log_directory
   bool stdin_open = false;  // `stdin` on the wire
   bool stdin_once = false;
   bool tty = false;
   std::optional<LinuxContainerConfig> linux_config;  // `linux` on the wire
-  std::int32_t stop_signal = 0;  // CRI Signal number, 0 = RUNTIME_DEFAULT
+  std::int32_t stop_signal = 0;                      // CRI Signal number, 0 = RUNTIME_DEFAULT
   bool operator==(const ContainerConfig&) const = default;
 };
 

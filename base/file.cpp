@@ -1,0 +1,213 @@
+#include "base/file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+namespace keelson::base {
+namespace {
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Status write_all(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno_error("write " + path, errno);
+    }
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+struct CloseDir {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+using UniqueDir = std::unique_ptr<DIR, CloseDir>;
+
+Error mounted(const std::string& path) {
+  return Error(ErrorKind::unavailable, "remove " + path + ": another file system is mounted there", EBUSY);
+}
+
+// Opens a sub-directory, refusing links and mount points. st_dev alone does not tell a bind mount of the same file
+// system.
+UniqueFd open_within(int dir_fd, const std::string& name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
+  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, dir_fd, name.c_str(), &how, sizeof how)));
+}
+
+// Removes all that is in the directory `fd` names, staying on `device`.
+Status empty_directory(UniqueFd fd, dev_t device, const std::string& path) {
+  UniqueDir dir(::fdopendir(fd.get()));
+  if (!dir) return errno_error("open " + path, errno);
+  const int dir_fd = fd.release();
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) {
+      if (errno != 0) return errno_error("read " + path, errno);
+      return {};
+    }
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    const std::string child = path + "/" + name;
+    struct stat info {};
+    if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;
+      return errno_error("stat " + child, errno);
+    }
+    if (S_ISDIR(info.st_mode)) {
+      if (info.st_dev != device) return mounted(child);
+      UniqueFd inner = open_within(dir_fd, name);
+      if (!inner) {
+        if (errno == ENOENT) continue;
+        if (errno == EXDEV) return mounted(child);
+        return errno_error("open " + child, errno);
+      }
+      KEELSON_TRY(empty_directory(std::move(inner), device, child));
+      if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+        return errno_error("rmdir " + child, errno);
+    } else if (::unlinkat(dir_fd, name.c_str(), 0) != 0 && errno != ENOENT) {
+      return errno_error("unlink " + child, errno);
+    }
+  }
+}
+
+}  // namespace
+
+void UniqueFd::reset() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  // O_NONBLOCK: a FIFO that somebody put there must not hang us.
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return errno_error("open " + path, errno);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return errno_error("stat " + path, errno);
+  if (!S_ISREG(info.st_mode)) return Error(ErrorKind::invalid, path + ": not a regular file");
+  std::string content;
+  if (info.st_size > 0) content.reserve(std::min(static_cast<std::size_t>(info.st_size), limit) + 1);
+  char buffer[16384];
+  while (true) {
+    const ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return errno_error("read " + path, errno);
+    }
+    if (got == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(got));
+    if (content.size() > limit) {
+      return Error(ErrorKind::invalid, path + ": larger than the limit of " + std::to_string(limit) + " bytes");
+    }
+  }
+}
+
+Status write_file_atomically(const std::string& path, std::string_view content, mode_t mode) {
+  std::string temporary = path + ".XXXXXX";
+  UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return errno_error("create " + temporary, errno);
+  auto written = [&]() -> Status {
+    KEELSON_TRY(write_all(fd.get(), content, temporary));
+    if (::fchmod(fd.get(), mode) != 0) return errno_error("chmod " + temporary, errno);
+    if (::fsync(fd.get()) != 0) return errno_error("fsync " + temporary, errno);
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+      return errno_error("rename " + temporary + " to " + path, errno);
+    return {};
+  }();
+  if (!written.ok()) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  const std::string parent = parent_of(path);
+  UniqueFd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) return errno_error("fsync " + parent, errno);
+  return {};
+}
+
+Status write_file(const std::string& path, std::string_view content, mode_t mode) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (!fd) return errno_error("create " + path, errno);
+  if (::fchmod(fd.get(), mode) != 0) return errno_error("chmod " + path, errno);
+  return write_all(fd.get(), content, path);
+}
+
+Status make_directories(const std::string& path, mode_t mode) {
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string level = path.substr(0, end);
+    if (::mkdir(level.c_str(), mode) == 0) {
+      if (::chmod(level.c_str(), mode) != 0) return errno_error("chmod " + level, errno);
+    } else if (errno != EEXIST) {
+      return errno_error("mkdir " + level, errno);
+    }
+    if (end == std::string::npos) break;
+  }
+  if (!is_directory(path)) return Error(ErrorKind::invalid, path + ": exists and is not a directory", ENOTDIR);
+  return {};
+}
+
+bool path_exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Result<std::vector<std::string>> list_directory(const std::string& path) {
+  UniqueDir dir(::opendir(path.c_str()));
+  if (!dir) return errno_error("open " + path, errno);
+  std::vector<std::string> names;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) {
+      if (errno != 0) return errno_error("read " + path, errno);
+      break;
+    }
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Status remove_tree(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT) return {};
+    return errno_error("stat " + path, errno);
+  }
+  if (!S_ISDIR(info.st_mode)) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error("unlink " + path, errno);
+    return {};
+  }
+  struct stat parent {};
+  if (::stat(parent_of(path).c_str(), &parent) == 0 && parent.st_dev != info.st_dev) {
+    return mounted(path);
+  }
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return errno_error("open " + path, errno);
+  KEELSON_TRY(empty_directory(std::move(fd), info.st_dev, path));
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) return errno_error("rmdir " + path, errno);
+  return {};
+}
+
+}  // namespace keelson::base
