@@ -88,8 +88,8 @@ TEST(HealthServer, AnswersWhileTheLoopIsStalledAndSaysSo) {
   HealthServer server(checks);
   ASSERT_TRUE(server.start(any_port()).ok());
 
-  httplib::Result all;
-  httplib::Result one;
+  httplib::Result all(nullptr, httplib::Error::Unknown);
+  httplib::Result one(nullptr, httplib::Error::Unknown);
   loop.post([&] {  // a handler that does not return for ten seconds
     clock.pass(std::chrono::seconds(10));
     all = get(server.port(), "/healthz");
