@@ -17,7 +17,7 @@ using Random = std::mt19937_64;
 class Backoff {
  public:
   Backoff(Duration first, Duration cap, double factor = 2.0, double jitter = 0.0)
-      : first_(first), cap_(cap), current_(first), factor_(factor), jitter_(jitter) {}
+      : first_(std::min(first, cap)), cap_(cap), current_(first_), factor_(factor), jitter_(jitter) {}
 
   Duration next(Random& random) {
     const Duration delay = jittered(current_, jitter_, random);

@@ -1,17 +1,22 @@
 // BlockingPool: where calls that may block the thread go (mount, chown walks, getpwnam, statfs on a dead NFS server).
 //
 // `co_await pool.run<T>("statfs /x", 10s, []() -> Result<T> {...})` runs the function on a pool thread, values in and
-// values out: it must capture by value and touch nothing of the loop. When the deadline passes first the answer is
-// deadline_exceeded and the thread is left to finish alone; at most `threads` such calls can be stuck before run()
-// answers `exhausted` at once for callers that find no free thread by their deadline. Owner: main() or a test. Thread:
-// the loop; `function` runs elsewhere. Stops: the destructor joins threads that are idle and abandons those that are
-// stuck in the kernel (they hold only their own values).
+// values out: it must capture by value and touch nothing of the loop. When the deadline passes while it runs, the
+// answer is deadline_exceeded and the thread is left to finish alone; a call that found no free thread until then is
+// taken back, never runs, and answers `exhausted`. So at most `threads` calls can be stuck at a time. Cancelling the
+// awaiting task takes an unbegun call back too. An exception of the function becomes an `internal` error. Owner: main()
+// or a test; the loop outlives it. Thread: the loop; `function` runs elsewhere. Stops: the destructor drops what has
+// not begun, joins threads that end within 200 ms and abandons those that are stuck in the kernel (they hold only their
+// own values).
 #pragma once
 
-#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/loop.hpp"
@@ -30,34 +35,36 @@ class BlockingPool {
   template <class T>
   Task<Result<T>> run(std::string what, Duration limit, std::function<Result<T>()> function);
 
+  // Calls that wait for a thread, and calls that run (stuck ones included).
   std::size_t queued() const;
   std::size_t busy() const;
 
  private:
-  struct State;
-  // Runs `work` on a pool thread, then `done` on the loop.
-  void submit(std::function<void()> work, std::function<void()> done);
-  // Waits for `finished` to be set by `bell`, or the deadline; false when the deadline came first.
-  Task<bool> wait_for(std::shared_ptr<asio::steady_timer> bell, std::shared_ptr<bool> finished, Duration limit);
+  struct State;  // shared with the threads
+  struct Calls;  // the loop's own side: who waits for which call
+  // Runs `work` on a pool thread and completes when it is done, or says why not.
+  Task<Status> perform(std::string what, Duration limit, std::function<void()> work);
 
   Loop& loop_;
   Clock& clock_;
   std::shared_ptr<State> state_;
+  std::shared_ptr<Calls> calls_;
 };
 
 template <class T>
 Task<Result<T>> BlockingPool::run(std::string what, Duration limit, std::function<Result<T>()> function) {
+  // The thread alone touches the answer until perform() reports success.
   auto answer = std::make_shared<std::optional<Result<T>>>();
-  auto bell = std::make_shared<asio::steady_timer>(loop_.context(), SteadyTime::max());
-  auto finished = std::make_shared<bool>(false);
-  submit([answer, function] { answer->emplace(function()); },
-         [bell, finished] {
-           *finished = true;
-           bell->cancel();
-         });
-  const bool in_time = co_await wait_for(bell, finished, limit);
-  if (in_time) co_return std::move(**answer);
-  co_return Error(ErrorKind::deadline_exceeded, what + ": not finished in time");
+  std::function<void()> work = [answer, what, function = std::move(function)] {
+    try {
+      answer->emplace(function());
+    } catch (const std::exception& e) {
+      answer->emplace(Error(ErrorKind::internal, what + ": exception: " + e.what()));
+    }
+  };
+  auto done = co_await perform(what, limit, std::move(work));
+  if (!done.ok()) co_return std::move(done).error();
+  co_return std::move(**answer);
 }
 
 }  // namespace keelson::base

@@ -61,7 +61,13 @@ SteadyTime VirtualClock::next_deadline() const {
   return SteadyTime::max();
 }
 
+void VirtualClock::jump_system(Duration duration) {
+  std::lock_guard lock(mutex_);
+  system_offset_ += duration;
+}
+
 void VirtualClock::advance(Duration duration) {
+  KEELSON_ASSERT_ON_LOOP(loop_);
   const SteadyTime target = steady_now() + duration;
   while (loop_.poll() > 0) {
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -28,7 +29,11 @@ class Clock {
   virtual SystemTime now() const = 0;
   virtual SteadyTime steady_now() const = 0;
   virtual Task<void> sleep_until(SteadyTime when) = 0;
-  Task<void> sleep_for(Duration duration) { return sleep_until(steady_now() + duration); }
+  // A duration past the end of time is a sleep that only cancellation ends.
+  Task<void> sleep_for(Duration duration) {
+    const SteadyTime now = steady_now();
+    return sleep_until(duration > SteadyTime::max() - now ? SteadyTime::max() : now + duration);
+  }
 };
 
 class RealClock final : public Clock {
@@ -47,7 +52,7 @@ class RealClock final : public Clock {
 class VirtualClock final : public Clock {
  public:
   explicit VirtualClock(Loop& loop, SystemTime start = SystemTime(std::chrono::seconds(1'767'225'600)))
-      : loop_(loop), start_(start), system_offset_(0) {}
+      : loop_(loop), start_(start) {}
 
   SystemTime now() const override;
   SteadyTime steady_now() const override;
@@ -57,7 +62,7 @@ class VirtualClock final : public Clock {
   // from inside a handler.
   void advance(Duration duration);
   // Jumps the system time only, as an administrator or NTP would.
-  void jump_system(Duration duration) { system_offset_ += duration; }
+  void jump_system(Duration duration);
   // The earliest deadline anybody sleeps for, or SteadyTime::max().
   SteadyTime next_deadline() const;
   std::size_t sleepers() const { return sleepers_.size(); }
@@ -70,8 +75,8 @@ class VirtualClock final : public Clock {
 
   Loop& loop_;
   SystemTime start_;
-  Duration system_offset_;
   mutable std::mutex mutex_;  // now() is callable from any thread
+  Duration system_offset_{0};
   Duration elapsed_{0};
   std::uint64_t next_sequence_ = 0;
   std::set<std::shared_ptr<Sleeper>, Earlier> sleepers_;

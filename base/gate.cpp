@@ -2,11 +2,18 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/cancellation_condition.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstdio>
 #include <exception>
+#include <tuple>
 
 namespace keelson::base {
 
@@ -16,6 +23,8 @@ bool is_cancellation(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const boost::system::system_error& e) {
     return e.code() == asio::error::operation_aborted;
+  } catch (const asio::multiple_exceptions& e) {
+    return is_cancellation(e.first_exception());
   } catch (...) {
     return false;
   }
@@ -25,7 +34,35 @@ Gate::Gate(Loop& loop) : loop_(loop), empty_(loop.context(), SteadyTime::max()) 
 
 Gate::~Gate() { KEELSON_CHECK(tasks_.empty() && "a Gate is destroyed while tasks run in it"); }
 
+void Gate::cancel(std::shared_ptr<Entry> entry) {
+  entry->cancelled = true;
+  // A coroutine that Asio finds cancelled at its very first step never reports its end; run() looks at the flag
+  // instead.
+  if (!entry->started) return;
+  // Inside a handler this emits at once. Outside of one Asio would queue a pointer into the task, which may be gone
+  // when its turn comes; so we queue the emission ourselves.
+  asio::dispatch(loop_.context(), [entry] {
+    if (!entry->left) entry->signal.emit(asio::cancellation_type::terminal);
+  });
+}
+
+Task<void> Gate::run(std::shared_ptr<Entry> entry, Task<void> task) {
+  entry->started = true;
+  std::exception_ptr error;
+  try {
+    co_await asio::post(asio::use_awaitable);
+    if (!entry->cancelled) co_await std::move(task);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  // Asio's own last step of a coroutine is an await too: a cancellation must not cut it off, or the end is never
+  // reported.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (error) std::rethrow_exception(error);
+}
+
 void Gate::leave(Entries::iterator entry) {
+  (*entry)->left = true;
   tasks_.erase(entry);
   if (stopping_ && tasks_.empty()) empty_.cancel();
 }
@@ -33,8 +70,8 @@ void Gate::leave(Entries::iterator entry) {
 Task<void> Gate::stop() {
   KEELSON_ASSERT_ON_LOOP(loop_);
   stopping_ = true;
-  const Entries running = tasks_;  // emit() may run a task to its end and change the list
-  for (const auto& entry : running) entry->cancel.emit(asio::cancellation_type::terminal);
+  const Entries running = tasks_;  // a cancelled task may change the list
+  for (const auto& entry : running) cancel(entry);
   while (!tasks_.empty()) {
     boost::system::error_code ignored;
     co_await empty_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -44,7 +81,7 @@ Task<void> Gate::stop() {
 void Gate::cancel(std::string_view name) {
   const Entries running = tasks_;
   for (const auto& entry : running) {
-    if (entry->name == name) entry->cancel.emit(asio::cancellation_type::terminal);
+    if (entry->name == name) cancel(entry);
   }
 }
 
@@ -54,8 +91,8 @@ void spawn(Gate& gate, std::string name, Task<void> task) {
   auto entry = std::make_shared<Gate::Entry>();
   entry->name = std::move(name);
   const auto place = gate.tasks_.insert(gate.tasks_.end(), entry);
-  asio::co_spawn(gate.loop_.context(), std::move(task),
-                 asio::bind_cancellation_slot(entry->cancel.slot(), [&gate, place, entry](std::exception_ptr error) {
+  asio::co_spawn(gate.loop_.context(), Gate::run(entry, std::move(task)),
+                 asio::bind_cancellation_slot(entry->signal.slot(), [&gate, place, entry](std::exception_ptr error) {
                    if (error && !is_cancellation(error)) {
                      try {
                        std::rethrow_exception(error);
@@ -69,6 +106,22 @@ void spawn(Gate& gate, std::string name, Task<void> task) {
                    }
                    gate.leave(place);
                  }));
+}
+
+Task<bool> with_timeout(Clock& clock, Duration limit, Task<void> task) {
+  // Not awaitable_operators' `||`: that waits for the timer when the task throws, and turns cancellation into an
+  // exception of another type.
+  const auto executor = co_await asio::this_coro::executor;
+  auto group =
+      asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(task), asio::deferred),
+                                              asio::co_spawn(executor, clock.sleep_for(limit), asio::deferred));
+  auto wait = group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  auto outcome = co_await std::move(wait);
+  const std::exception_ptr& task_error = std::get<1>(outcome);
+  const std::exception_ptr& sleep_error = std::get<2>(outcome);
+  if (!task_error) co_return true;
+  if (!sleep_error && is_cancellation(task_error)) co_return false;
+  std::rethrow_exception(task_error);
 }
 
 }  // namespace keelson::base

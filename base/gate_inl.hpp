@@ -1,17 +1,33 @@
 // with_timeout()'s definition; include base/gate.hpp.
 #pragma once
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/task.hpp"
 
 namespace keelson::base {
 
+Task<bool> with_timeout(Clock& clock, Duration limit, Task<void> task);
+
+namespace internal {
+
 template <class T>
-Task<std::optional<T>> with_timeout(Clock& clock, Duration limit, Task<T> task) {
-  using namespace asio::experimental::awaitable_operators;
-  auto race = std::move(task) || clock.sleep_for(limit);
-  auto winner = co_await std::move(race);
-  if (winner.index() == 0) co_return std::optional<T>(std::get<0>(std::move(winner)));
-  co_return std::optional<T>();
+Task<void> keep_result(Task<T> task, std::shared_ptr<std::optional<T>> place) {
+  T value = co_await std::move(task);
+  place->emplace(std::move(value));
+}
+
+}  // namespace internal
+
+template <class T>
+requires(!std::is_void_v<T>) Task<std::optional<T>> with_timeout(Clock& clock, Duration limit, Task<T> task) {
+  auto place = std::make_shared<std::optional<T>>();
+  co_await with_timeout(clock, limit, internal::keep_result<T>(std::move(task), place));
+  co_return std::move(*place);
 }
 
 }  // namespace keelson::base

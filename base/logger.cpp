@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -44,25 +46,51 @@ constexpr std::string_view priority(LogLevel level) {
   return "<6>";
 }
 
+// The length of the UTF-8 character at `pos`, or 0 where there is none.
+std::size_t utf8_length(std::string_view text, std::size_t pos) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(pos);
+  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead > 0xf4 || (lead >= 0x80 && lead < 0xc2) || pos + length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(pos + i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (lead == 0xe0 && byte(pos + 1) < 0xa0) || (lead == 0xf0 && byte(pos + 1) < 0x90);
+  const bool surrogate = lead == 0xed && byte(pos + 1) >= 0xa0;
+  const bool beyond = lead == 0xf4 && byte(pos + 1) >= 0x90;
+  return overlong || surrogate || beyond ? 0 : length;
+}
+
+// One line and valid UTF-8 whatever comes in: log texts quote names, paths and messages of other programs.
+void append_escaped(std::string& out, std::string_view text, bool quotes) {
+  for (std::size_t pos = 0; pos < text.size();) {
+    const std::size_t length = utf8_length(text, pos);
+    const char c = text[pos];
+    if (length == 0) {
+      out += "\uFFFD";
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (quotes && (c == '"' || c == '\\')) {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      std::array<char, 8> escaped{};
+      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c));
+      out += escaped.data();
+    } else {
+      out += text.substr(pos, length);
+    }
+    pos += std::max<std::size_t>(length, 1);
+  }
+}
+
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          char escaped[8];
-          std::snprintf(escaped, sizeof escaped, "\\u%04x", c);
-          out += escaped;
-        } else {
-          out += c;
-        }
-    }
-  }
+  append_escaped(out, text, true);
   out += '"';
 }
 
@@ -108,7 +136,7 @@ std::string text_line(LogLevel level, std::string_view message, const LogFields&
 // The journal has its own time stamp and shows its own level.
 std::string journald_line(LogLevel level, std::string_view message, const LogFields& prefix, const LogFields& fields) {
   std::string line(priority(level));
-  line += message;
+  append_escaped(line, message, false);
   for (const auto& field : prefix) append_field(line, field);
   for (const auto& field : fields) append_field(line, field);
   return line;
@@ -118,7 +146,8 @@ void append_json_member(std::string& line, const LogField& field) {
   line += ',';
   append_quoted(line, field.key);
   line += ':';
-  if (field.number) {
+  // JSON has no nan and no inf.
+  if (field.number && field.value != "nan" && field.value != "-nan" && field.value != "inf" && field.value != "-inf") {
     line += field.value;
   } else {
     append_quoted(line, field.value);

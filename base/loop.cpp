@@ -6,7 +6,8 @@ void Loop::run() {
   owner_ = std::this_thread::get_id();
   auto work = asio::make_work_guard(context_);
   context_.restart();
-  context_.run();
+  if (!stopping_.load()) context_.run();
+  stopping_.store(false);
 }
 
 std::size_t Loop::poll() {

@@ -30,12 +30,16 @@ class Loop {
   asio::io_context& context() { return context_; }
   Executor executor() { return context_.get_executor(); }
 
-  // Runs handlers on the calling thread until stop(); keeps waiting while there is nothing to do.
+  // Runs handlers on the calling thread until stop(); keeps waiting while there is nothing to do. Returns at once when
+  // stop() came first.
   void run();
   // Runs the handlers that are ready now and returns how many ran; what simulations and tests pump.
   std::size_t poll();
   // Any thread.
-  void stop() { context_.stop(); }
+  void stop() {
+    stopping_.store(true);
+    context_.stop();
+  }
 
   // Runs `function` on the loop soon. Any thread: this is what a bridge calls.
   template <class Function>
@@ -48,6 +52,7 @@ class Loop {
  private:
   asio::io_context context_;
   std::atomic<std::thread::id> owner_{std::this_thread::get_id()};
+  std::atomic<bool> stopping_{false};
 };
 
 // Aborts in debug builds when called off the loop's thread.

@@ -4,8 +4,8 @@
 // nothing here locks. Waiting ends by the event or by the waiter's cancellation (operation_aborted).
 #pragma once
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <deque>
 #include <list>
 #include <memory>
@@ -20,12 +20,19 @@
 namespace keelson::base {
 
 // A bell: notify() wakes all present waiters, or, when nobody waits, lets the next wait() pass at once. Rings coalesce.
+// A waiter that is rung and cancelled at the same time counts as rung, so that no ring is lost.
 class Notification {
  public:
   explicit Notification(Loop& loop) : timer_(loop.context(), SteadyTime::max()) {}
+  Notification(const Notification&) = delete;
+  Notification& operator=(const Notification&) = delete;
 
   void notify() {
-    pending_ = true;
+    if (waiters_ == 0) {
+      pending_ = true;
+      return;
+    }
+    ++rings_;
     timer_.cancel();
   }
   bool pending() const { return pending_; }
@@ -34,13 +41,20 @@ class Notification {
 
  private:
   bool pending_ = false;
+  std::size_t waiters_ = 0;
+  std::uint64_t rings_ = 0;
   asio::steady_timer timer_;
 };
 
 // Counted permits, first come first served.
 class Semaphore {
  public:
-  Semaphore(Loop& loop, std::size_t permits) : loop_(loop), available_(permits) {}
+  Semaphore(Loop& loop, std::size_t permits) : loop_(loop), permits_(permits), available_(permits) {}
+  ~Semaphore() {
+    KEELSON_DCHECK(available_ == permits_ && waiters_.empty() && "a Semaphore is destroyed while in use");
+  }
+  Semaphore(const Semaphore&) = delete;
+  Semaphore& operator=(const Semaphore&) = delete;
 
   // Gives the permit back when destroyed.
   class Permit {
@@ -77,6 +91,7 @@ class Semaphore {
   void give_back();
 
   Loop& loop_;
+  std::size_t permits_;
   std::size_t available_;
   std::list<std::shared_ptr<Waiter>> waiters_;
 };
