@@ -199,12 +199,17 @@ Status remove_tree(const std::string& path) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error("unlink " + path, errno);
     return {};
   }
-  struct stat parent {};
-  if (::stat(parent_of(path).c_str(), &parent) == 0 && parent.st_dev != info.st_dev) {
-    return mounted(path);
+  // The top itself may be a mount point, also of the same file system: open it from its parent.
+  const std::string parent = parent_of(path);
+  const UniqueFd parent_fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!parent_fd) return errno_error("open " + parent, errno);
+  const auto name_at = path.find_last_of('/');
+  UniqueFd fd = open_within(parent_fd.get(), name_at == std::string::npos ? path : path.substr(name_at + 1));
+  if (!fd) {
+    if (errno == ENOENT) return {};
+    if (errno == EXDEV) return mounted(path);
+    return errno_error("open " + path, errno);
   }
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return errno_error("open " + path, errno);
   KEELSON_TRY(empty_directory(std::move(fd), info.st_dev, path));
   if (::rmdir(path.c_str()) != 0 && errno != ENOENT) return errno_error("rmdir " + path, errno);
   return {};

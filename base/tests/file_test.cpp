@@ -153,6 +153,18 @@ TEST_F(FileTest, RemovingATreeStopsAtABindMountOfTheSameFileSystem) {
   EXPECT_TRUE(path_exists(at("data/keep")));
 }
 
+TEST_F(FileTest, RemovingATreeThatIsItselfABindMountLeavesItsContent) {
+  ASSERT_TRUE(make_directories(at("tree"), 0755).ok());
+  ASSERT_TRUE(make_directories(at("data"), 0755).ok());
+  ASSERT_TRUE(write_file(at("data/keep"), "x", 0600).ok());
+  in_own_mount_namespace([&] {
+    if (::mount(at("data").c_str(), at("tree").c_str(), nullptr, MS_BIND, nullptr) != 0) return false;
+    const auto status = remove_tree(at("tree"));
+    return !status.ok() && status.error().code() == EBUSY && path_exists(at("data/keep"));
+  });
+  EXPECT_TRUE(path_exists(at("data/keep")));
+}
+
 TEST(UniqueFd, ClosesOnceAndMovesItsFile) {
   int pipe_ends[2];
   ASSERT_EQ(::pipe(pipe_ends), 0);
