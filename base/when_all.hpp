@@ -1,7 +1,7 @@
 // when_all(): runs several tasks side by side on the loop and awaits them all.
 //
-// Cancellation of the awaiting task reaches every one of them. An exception of one is thrown after all have ended. The answer
-// is in the order of the tasks. Thread: the loop.
+// Cancellation of the awaiting task reaches every one of them. An exception of one is thrown after all have ended. The
+// answer is in the order of the tasks. Thread: the loop.
 #pragma once
 
 #include <boost/asio/co_spawn.hpp>

@@ -1,0 +1,130 @@
+#include "agent/status/phase.hpp"
+
+#include "agent/status/container_status.hpp"
+#include "agent/sync/restart.hpp"
+
+namespace keelson::agent {
+namespace {
+
+struct Tally {
+  int pending_init = 0;
+  int failed_init = 0;
+  int running = 0;
+  int waiting = 0;
+  int stopped = 0;
+  int unknown = 0;
+  int succeeded = 0;
+  bool restartable = false;    // a stopped container will be started again
+  bool regular_known = false;  // a regular container of the pod was created at some time
+};
+
+bool may_restart(const api::Pod& pod, const api::core::Container& container, int exit_code) {
+  return restart_decision(pod, container, exit_code) != RestartDecision::no;
+}
+
+void count_plain_init(const api::Pod& pod, const api::core::Container& spec, const api::core::ContainerStatus* status,
+                      Tally& tally) {
+  if (status == nullptr) {
+    ++tally.pending_init;
+    return;
+  }
+  const auto& state = status->state();
+  if (state.has_running()) {
+    ++tally.pending_init;
+  } else if (state.has_terminated()) {
+    const int code = state.terminated().exitcode();
+    if (code != 0 && !may_restart(pod, spec, code)) ++tally.failed_init;
+    // A failed one that is going to be tried again holds the pod back.
+    if (code != 0 && may_restart(pod, spec, code)) ++tally.pending_init;
+  } else if (status->laststate().has_terminated()) {
+    const int code = status->laststate().terminated().exitcode();
+    if (code != 0 && !may_restart(pod, spec, code)) {
+      ++tally.failed_init;
+    } else {
+      ++tally.pending_init;
+    }
+  } else {
+    ++tally.pending_init;
+  }
+}
+
+void count_sidecar(const api::core::ContainerStatus* status, Tally& tally) {
+  if (status == nullptr) {
+    ++tally.unknown;
+    return;
+  }
+  const auto& state = status->state();
+  if (state.has_running()) {
+    if (!status->started() && !tally.regular_known) ++tally.pending_init;
+    ++tally.running;
+  } else if (state.has_terminated()) {
+    return;  // a sidecar that ended says nothing of the pod
+  } else if (!status->laststate().has_terminated()) {
+    if (!tally.regular_known) ++tally.pending_init;
+    ++tally.waiting;
+  }
+}
+
+void count_stopped(const api::Pod& pod, const api::core::Container& spec, int exit_code, Tally& tally) {
+  ++tally.stopped;
+  if (exit_code == 0) ++tally.succeeded;
+  if (may_restart(pod, spec, exit_code)) tally.restartable = true;
+}
+
+void count_regular(const api::Pod& pod, const api::core::Container& spec, const api::core::ContainerStatus* status,
+                   Tally& tally) {
+  if (status == nullptr) {
+    ++tally.unknown;
+    return;
+  }
+  const auto& state = status->state();
+  if (state.has_running()) {
+    ++tally.running;
+  } else if (state.has_terminated()) {
+    count_stopped(pod, spec, state.terminated().exitcode(), tally);
+  } else if (status->laststate().has_terminated()) {
+    count_stopped(pod, spec, status->laststate().terminated().exitcode(), tally);
+  } else {
+    ++tally.waiting;
+  }
+}
+
+}  // namespace
+
+bool is_static_pod(const api::Pod& pod) {
+  const auto& annotations = pod.metadata().annotations();
+  const auto source = annotations.find("kubernetes.io/config.source");
+  return source != annotations.end() && source->second != "api";
+}
+
+std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool terminating) {
+  Tally tally;
+  for (const auto& container : status.containerstatuses()) {
+    if (!container.containerid().empty()) tally.regular_known = true;
+  }
+  for (const auto& spec : pod.spec().initcontainers()) {
+    const auto* entry = find_before(status, ContainerType::init, spec.name());
+    if (is_sidecar(spec)) {
+      count_sidecar(entry, tally);
+    } else {
+      count_plain_init(pod, spec, entry, tally);
+    }
+  }
+  // A regular container that runs, or has run, shows that the plain init containers were done.
+  if (tally.regular_known) tally.pending_init = 0;
+  for (const auto& spec : pod.spec().containers()) {
+    count_regular(pod, spec, find_before(status, ContainerType::regular, spec.name()), tally);
+  }
+  if (tally.failed_init > 0) return "Failed";
+  if (tally.pending_init > 0 || tally.waiting > 0) return "Pending";
+  if (tally.running > 0 && tally.unknown == 0) return "Running";
+  if (tally.running == 0 && tally.stopped > 0 && tally.unknown == 0) {
+    const bool all_succeeded = tally.stopped == tally.succeeded;
+    if (terminating && !is_static_pod(pod)) return all_succeeded ? "Succeeded" : "Failed";
+    if (tally.restartable) return "Running";
+    return all_succeeded ? "Succeeded" : "Failed";
+  }
+  return "Pending";
+}
+
+}  // namespace keelson::agent

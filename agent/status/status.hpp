@@ -1,0 +1,56 @@
+// status(): the PodStatus that the API and people are shown, decided purely.
+//
+// status(desired pod, what was shown before, observed state, probe results, failed starts, now) -> PodStatus. No I/O,
+// no clock. The order of lists, the reasons and messages are the kubelet's. Thread: any. Source: contract 02 §15.1
+// phase, §15.2 conditions, §15.3 container statuses, §15.4 pod fields, §15.6 final status. Not yet here: resources and
+// allocatedResources, resize conditions, volumeMounts, user (docs/compatibility.md).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/sync/observed.hpp"
+#include "agent/sync/plan.hpp"
+#include "api/objects.hpp"
+#include "base/clock.hpp"
+
+namespace keelson::agent {
+
+// Why the last try to start a container came to nothing: ErrImagePull, CreateContainerError, CrashLoopBackOff ...
+struct WaitingReason {
+  std::string reason;
+  std::string message;
+};
+
+// A phase, reason and message that the agent forces on a pod (contract 02 §14).
+struct ForcedEnd {
+  std::string phase;
+  std::string reason;
+  std::string message;
+};
+
+struct StatusInput {
+  const api::Pod& pod;
+  // The last status that was computed or read; empty for a pod never seen.
+  const api::core::PodStatus& before;
+  const ObservedPod& observed;
+  const std::map<std::string, ProbeView>& probes;         // by container id
+  const std::map<std::string, WaitingReason>& waiting;    // by container name
+  const std::map<std::string, std::string>& termination;  // by container id: text of the termination message file
+  std::vector<std::string> host_ips;                      // primary first; empty while the node's address is unknown
+  std::string runtime_name;                               // the scheme of container ids
+  base::SystemTime now;
+  base::SystemTime agent_started;
+  bool terminating = false;
+  std::optional<ForcedEnd> forced;
+};
+
+api::core::PodStatus status(const StatusInput& input);
+
+// contract 02 §15.6: what never ended visibly is ended, for a pod whose containers are known to be gone.
+void make_final(const api::Pod& pod, api::core::PodStatus& status);
+
+bool is_terminal(const api::core::PodStatus& status);
+
+}  // namespace keelson::agent

@@ -1,0 +1,26 @@
+// Events about pods: what the agent tells users through the API, the log and `keelson explain`.
+//
+// EventRecorder is what the sync code asks for; the recorder keeps, logs and (with an API server) sends. Thread: the
+// loop; recording never blocks and never fails. Source: contract 02 §22.
+#pragma once
+
+#include <string>
+
+#include "api/objects.hpp"
+
+namespace keelson::agent {
+
+struct PodEvent {
+  bool warning = false;
+  std::string reason;
+  std::string message;
+  std::string field_path;  // spec.containers{NAME}, empty for the pod itself
+};
+
+class EventRecorder {
+ public:
+  virtual ~EventRecorder() = default;
+  virtual void record(const api::Pod& pod, PodEvent event) = 0;
+};
+
+}  // namespace keelson::agent

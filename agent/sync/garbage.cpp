@@ -1,0 +1,164 @@
+#include "agent/sync/garbage.hpp"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <map>
+
+#include "agent/sync/pod_runtime.hpp"
+
+namespace keelson::agent {
+namespace {
+
+using namespace base::asio::experimental::awaitable_operators;
+
+constexpr char kPodUid[] = "io.kubernetes.pod.uid";
+constexpr char kPodName[] = "io.kubernetes.pod.name";
+constexpr char kPodNamespace[] = "io.kubernetes.pod.namespace";
+
+std::string label(const cri::StringMap& labels, const char* key) {
+  const auto found = labels.find(key);
+  return found == labels.end() ? std::string() : found->second;
+}
+
+// The dead instances of one container of one pod, newest first.
+using Group = std::vector<cri::Container>;
+using Groups = std::map<std::pair<std::string, std::string>, Group>;
+
+Groups dead_groups(const std::vector<cri::Container>& containers, const GarbagePolicy& policy, base::SystemTime now) {
+  Groups groups;
+  const auto now_nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
+  for (const auto& container : containers) {
+    const std::string uid = label(container.labels, kPodUid);
+    // One without our labels is somebody else's.
+    if (uid.empty() || container.state == cri::ContainerState::running) continue;
+    if (policy.minimum_age.count() > 0 && now_nanos - container.created_at < policy.minimum_age.count()) continue;
+    groups[{uid, container.metadata.name}].push_back(container);
+  }
+  for (auto& [key, group] : groups) {
+    std::stable_sort(group.begin(), group.end(),
+                     [](const auto& a, const auto& b) { return a.created_at > b.created_at; });
+  }
+  return groups;
+}
+
+// Moves what is beyond the `keep` newest of the group to `out`.
+void trim(Group& group, std::size_t keep, std::vector<cri::Container>& out) {
+  while (group.size() > keep) {
+    out.push_back(std::move(group.back()));
+    group.pop_back();
+  }
+}
+
+void trim_overall(Groups& groups, int overall, std::vector<cri::Container>& out) {
+  std::size_t total = 0;
+  for (const auto& [key, group] : groups) total += group.size();
+  if (overall < 0 || total <= static_cast<std::size_t>(overall) || groups.empty()) return;
+  const std::size_t share = std::max<std::size_t>(1, static_cast<std::size_t>(overall) / groups.size());
+  std::vector<cri::Container> left;
+  for (auto& [key, group] : groups) {
+    trim(group, share, out);
+    for (auto& container : group) left.push_back(std::move(container));
+    group.clear();
+  }
+  std::stable_sort(left.begin(), left.end(), [](const auto& a, const auto& b) { return a.created_at > b.created_at; });
+  trim(left, static_cast<std::size_t>(overall), out);
+}
+
+}  // namespace
+
+Garbage choose_garbage(const std::vector<cri::Container>& containers, const std::vector<cri::PodSandbox>& sandboxes,
+                       const std::function<PodFate(const std::string& uid)>& fate, const GarbagePolicy& policy,
+                       base::SystemTime now) {
+  Garbage garbage;
+  Groups groups = dead_groups(containers, policy, now);
+  for (auto entry = groups.begin(); entry != groups.end();) {
+    if (fate(entry->first.first) == PodFate::gone) {
+      trim(entry->second, 0, garbage.containers);
+    } else if (policy.per_container >= 0) {
+      trim(entry->second, static_cast<std::size_t>(policy.per_container), garbage.containers);
+    }
+    entry = entry->second.empty() ? groups.erase(entry) : std::next(entry);
+  }
+  trim_overall(groups, policy.overall, garbage.containers);
+
+  std::set<std::string> removed;
+  for (const auto& container : garbage.containers) removed.insert(container.id);
+  std::set<std::string> occupied;
+  for (const auto& container : containers) {
+    if (removed.count(container.id) == 0) occupied.insert(container.pod_sandbox_id);
+  }
+  std::map<std::string, std::vector<cri::PodSandbox>> by_pod;
+  for (const auto& sandbox : sandboxes) {
+    if (!label(sandbox.labels, kPodUid).empty()) by_pod[sandbox.metadata.uid].push_back(sandbox);
+  }
+  for (auto& [uid, list] : by_pod) {
+    std::stable_sort(list.begin(), list.end(),
+                     [](const auto& a, const auto& b) { return a.created_at > b.created_at; });
+    const bool gone = fate(uid) == PodFate::gone;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const bool dead = list[i].state != cri::SandboxState::ready && occupied.count(list[i].id) == 0;
+      if (dead && (gone || i > 0)) garbage.sandboxes.push_back(list[i]);
+    }
+  }
+  return garbage;
+}
+
+void GarbageCollector::start(base::Gate& gate, std::function<PodFate(const std::string&)> fate,
+                             std::function<bool()> ready, std::function<std::vector<std::string>()> known) {
+  fate_ = std::move(fate);
+  ready_ = std::move(ready);
+  known_ = std::move(known);
+  base::spawn(gate, "garbage collection", run());
+}
+
+base::Task<void> GarbageCollector::run() {
+  while (true) {
+    auto pause = clock_.sleep_for(period) || bell_.wait();
+    const auto ended = co_await std::move(pause);
+    if (ended.index() == 1) co_await clock_.sleep_for(after_pod_gone);
+    if (ready_()) co_await collect();
+  }
+}
+
+base::Task<void> GarbageCollector::collect() {
+  auto containers = co_await runtime_.list_containers({});
+  if (!containers.ok()) co_return;
+  auto sandboxes = co_await runtime_.list_pod_sandboxes({});
+  if (!sandboxes.ok()) co_return;
+  const Garbage garbage = choose_garbage(*containers, *sandboxes, fate_, policy_, clock_.now());
+  for (std::size_t i = 0; i < garbage.containers.size(); ++i) co_await remove_container(garbage.containers[i]);
+  for (std::size_t i = 0; i < garbage.sandboxes.size(); ++i) co_await remove_sandbox(garbage.sandboxes[i]);
+  auto removed = co_await files_.remove_orphan_logs(known_());
+  if (!removed.ok()) log_.warning("Orphaned logs stay", {{"err", removed.error()}});
+}
+
+base::Task<void> GarbageCollector::remove_container(cri::Container container) {
+  if (container.state == cri::ContainerState::unknown) {
+    auto stopped = co_await runtime_.stop_container(container.id, std::chrono::seconds(2));
+    if (!stopped.ok()) {
+      log_.warning("Container in unknown state cannot be stopped", {{"id", container.id}, {"err", stopped.error()}});
+      co_return;
+    }
+  }
+  auto status = co_await runtime_.container_status(container.id);
+  const std::string log_path = status.ok() ? status->log_path : std::string();
+  auto removed = co_await runtime_.remove_container(container.id);
+  if (!removed.ok()) {
+    log_.warning("Dead container cannot be removed", {{"id", container.id}, {"err", removed.error()}});
+    co_return;
+  }
+  const std::string link = log_link(paths_, label(container.labels, kPodName), label(container.labels, kPodNamespace),
+                                    container.metadata.name, container.id);
+  auto cleaned = co_await files_.remove_container_logs(log_path, link);
+  if (!cleaned.ok()) log_.warning("Logs of a removed container stay", {{"id", container.id}, {"err", cleaned.error()}});
+}
+
+base::Task<void> GarbageCollector::remove_sandbox(cri::PodSandbox sandbox) {
+  // It may hold network resources still.
+  auto stopped = co_await runtime_.stop_pod_sandbox(sandbox.id);
+  Status removed = stopped;
+  if (stopped.ok()) removed = co_await runtime_.remove_pod_sandbox(sandbox.id);
+  if (!removed.ok()) log_.warning("Dead sandbox cannot be removed", {{"id", sandbox.id}, {"err", removed.error()}});
+}
+
+}  // namespace keelson::agent

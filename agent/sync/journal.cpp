@@ -1,0 +1,55 @@
+#include "agent/sync/journal.hpp"
+
+namespace keelson::agent {
+namespace {
+
+constexpr std::size_t kKept = 20;
+
+template <class T>
+void push_bounded(std::deque<T>& list, T entry) {
+  list.push_back(std::move(entry));
+  if (list.size() > kKept) list.pop_front();
+}
+
+}  // namespace
+
+void Journal::decided(std::string text) {
+  if (!decisions_.empty() && decisions_.back().text == text) {
+    decisions_.back().time = clock_.now();
+    return;
+  }
+  log_.debug(2, "Decided", {{"decision", text}});
+  push_bounded(decisions_, DecisionView{clock_.now(), std::move(text)});
+}
+
+void Journal::failed(std::string text) {
+  if (!errors_.empty() && errors_.back().text == text) {
+    errors_.back().last = clock_.now();
+    ++errors_.back().count;
+    log_.debug(2, "Pod sync failed again", {{"err", text}});
+    return;
+  }
+  log_.warning("Pod sync failed", {{"err", text}});
+  push_bounded(errors_, ErrorView{clock_.now(), clock_.now(), std::move(text), 1});
+}
+
+void Journal::event(const PodEvent& event) {
+  if (!events_.empty() && events_.back().reason == event.reason && events_.back().message == event.message) {
+    events_.back().time = clock_.now();
+    ++events_.back().count;
+    return;
+  }
+  push_bounded(events_, EventView{clock_.now(), event.warning ? "Warning" : "Normal", event.reason, event.message, 1});
+}
+
+void Journal::waits_for(std::string what, std::optional<base::SteadyTime> next_try) {
+  if (waiting_.what != what) waiting_.since = what.empty() ? ViewTime{} : ViewTime{clock_.now()};
+  waiting_.what = std::move(what);
+  waiting_.next_try_at.reset();
+  if (next_try) {
+    const auto left = *next_try - clock_.steady_now();
+    waiting_.next_try_at = clock_.now() + std::chrono::duration_cast<base::SystemTime::duration>(left);
+  }
+}
+
+}  // namespace keelson::agent

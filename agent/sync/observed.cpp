@@ -1,0 +1,54 @@
+#include "agent/sync/observed.hpp"
+
+#include <algorithm>
+
+namespace keelson::agent {
+
+const cri::ContainerStatus* ObservedPod::newest(std::string_view container_name) const {
+  for (const auto& status : containers) {
+    if (status.metadata.name == container_name) return &status;
+  }
+  return nullptr;
+}
+
+const cri::ContainerStatus* ObservedPod::previous(std::string_view container_name) const {
+  bool skipped_newest = false;
+  for (const auto& status : containers) {
+    if (status.metadata.name != container_name) continue;
+    if (skipped_newest) return &status;
+    skipped_newest = true;
+  }
+  return nullptr;
+}
+
+const cri::ContainerStatus* ObservedPod::by_id(std::string_view id) const {
+  for (const auto& status : containers) {
+    if (status.id == id) return &status;
+  }
+  return nullptr;
+}
+
+bool ObservedPod::any_running() const {
+  return std::any_of(containers.begin(), containers.end(),
+                     [](const auto& status) { return status.state == cri::ContainerState::running; });
+}
+
+bool ObservedPod::any_ready_sandbox() const {
+  return std::any_of(sandboxes.begin(), sandboxes.end(),
+                     [](const auto& sandbox) { return sandbox.state == cri::SandboxState::ready; });
+}
+
+void sort_newest_first(ObservedPod& pod) {
+  // Attempts break the tie of a runtime whose clock was set back between two of them.
+  const auto newer = [](const auto& a, const auto& b) {
+    if (a.metadata.attempt != b.metadata.attempt) return a.metadata.attempt > b.metadata.attempt;
+    return a.created_at > b.created_at;
+  };
+  std::stable_sort(pod.sandboxes.begin(), pod.sandboxes.end(), newer);
+  std::stable_sort(pod.containers.begin(), pod.containers.end(), [&](const auto& a, const auto& b) {
+    if (a.metadata.name != b.metadata.name) return a.metadata.name < b.metadata.name;
+    return newer(a, b);
+  });
+}
+
+}  // namespace keelson::agent

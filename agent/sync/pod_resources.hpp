@@ -1,0 +1,34 @@
+// PodVolumes and PodCgroups: what a pod's worker needs prepared around its containers, and taken away after them.
+//
+// Implemented in agent/wiring over volume/ and cgroup-manager/. Thread: the loop; the work itself is done on the
+// blocking pool. Source: contract 02 §5.1 steps 4 and 7, §5.3.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/sync/pod_runtime.hpp"
+#include "base/result.hpp"
+#include "base/task.hpp"
+
+namespace keelson::agent {
+
+class PodVolumes {
+ public:
+  virtual ~PodVolumes() = default;
+  // Mounts what is not mounted yet; called at every sync, so it must be cheap when nothing is to do.
+  virtual base::Task<Result<MountedVolumes>> mount(api::PodPtr pod) = 0;
+  // Unmounts all volumes of the pod; user data is never removed.
+  virtual base::Task<Status> unmount(std::string uid) = 0;
+};
+
+class PodCgroups {
+ public:
+  virtual ~PodCgroups() = default;
+  virtual base::Task<Status> ensure(api::PodPtr pod) = 0;
+  virtual base::Task<Status> remove(std::string uid) = 0;
+  // UIDs of pods that have a cgroup.
+  virtual base::Task<Result<std::vector<std::string>>> list() = 0;
+};
+
+}  // namespace keelson::agent

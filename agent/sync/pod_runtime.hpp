@@ -1,0 +1,109 @@
+// PodRuntime: executes the steps of a plan against the container runtime, and kills pods.
+//
+// One per agent, shared by all workers; it keeps no state of pods. Each call is awaited by the one worker of that pod,
+// so calls for one pod never overlap. Cancelling the worker cancels the call in progress; what it may have done shows
+// in the next observation. Thread: the loop. What fails: each outcome says which step, with the waiting reason that the
+// status shows (contract 02 §3.6). Source: contract 02 §3.6 start sequence, §6 order, §9 killing.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/images/image_puller.hpp"
+#include "agent/status/status.hpp"
+#include "agent/sync/events.hpp"
+#include "agent/sync/journal.hpp"
+#include "agent/sync/node_facts.hpp"
+#include "agent/sync/observer.hpp"
+#include "agent/sync/plan.hpp"
+#include "agent/sync/pod_files.hpp"
+#include "base/logger.hpp"
+#include "cri-client/runtime.hpp"
+
+namespace keelson::agent {
+
+// A volume of the pod as the containers see it: where it is on the host.
+struct MountedVolume {
+  std::string host_path;
+  bool read_only = false;
+};
+using MountedVolumes = std::map<std::string, MountedVolume>;  // by volume name
+
+// What executing a plan came to.
+struct SyncOutcome {
+  // By container name: why it could not be started; shown as its waiting state.
+  std::map<std::string, WaitingReason> waiting;
+  // Containers whose start succeeded in this sync: their old reason is forgotten.
+  std::vector<std::string> started;
+  // The first failure of each kind, for the journal.
+  std::vector<std::string> errors;
+  // The earliest end of a back-off that something waits for.
+  std::optional<base::SteadyTime> retry_at;
+  bool did_anything = false;
+  bool created_sandbox = false;
+
+  bool ok() const { return errors.empty(); }
+};
+
+struct KillRequest {
+  std::chrono::seconds grace{30};
+};
+
+class PodRuntime {
+ public:
+  PodRuntime(base::Loop& loop, base::Clock& clock, base::Random& random, cri::RuntimeService& runtime,
+             ImagePuller& images, PodFiles& files, const NodeFacts& facts, EventRecorder& events)
+      : loop_(loop),
+        clock_(clock),
+        random_(random),
+        runtime_(runtime),
+        images_(images),
+        files_(files),
+        facts_(facts),
+        events_(events) {}
+
+  struct SyncRequest {
+    api::PodPtr pod;
+    ObservedPtr observed;
+    Plan plan;
+    MountedVolumes volumes;
+    Journal* journal = nullptr;           // outlives the call
+    RestartBackoff* backoff = nullptr;    // outlives the call
+    std::function<void()> sandbox_ready;  // called as soon as a new sandbox stands
+  };
+  base::Task<SyncOutcome> execute(SyncRequest request);
+
+  // Stops all containers (sidecars last, in reverse order), then all sandboxes. Containers that are gone are success.
+  base::Task<Status> kill_pod(api::PodPtr pod, ObservedPtr observed, KillRequest request);
+
+ private:
+  struct Execution;
+
+  base::Task<Status> kill_container(api::PodPtr pod, std::string id, std::string name, std::string message,
+                                    std::chrono::seconds grace);
+  base::Task<Status> create_sandbox(Execution& run, std::uint32_t attempt);
+  base::Task<bool> start_container(Execution& run, StartContainer step);
+  base::Task<std::optional<WaitingReason>> start_sequence(Execution& run, ContainerRef ref);
+  base::Task<Result<cri::PodSandboxConfig>> sandbox_config(api::PodPtr pod, std::uint32_t attempt);
+  base::Task<Result<cri::ContainerConfig>> container_config(Execution& run, ContainerRef ref, EnsuredImage image);
+  base::Task<int> next_restart_count(const Execution& run, ContainerRef ref);
+  void event(const api::Pod& pod, bool warning, std::string reason, std::string message, std::string field_path = "");
+
+  base::Loop& loop_;
+  base::Clock& clock_;
+  base::Random& random_;
+  cri::RuntimeService& runtime_;
+  ImagePuller& images_;
+  PodFiles& files_;
+  const NodeFacts& facts_;
+  EventRecorder& events_;
+};
+
+// "/var/log/containers/POD_NS_CONTAINER-ID.log", the file name cut to 255 bytes (contract 02 §3.6).
+std::string log_link(const Paths& paths, const std::string& pod, const std::string& ns, const std::string& container,
+                     const std::string& id);
+
+}  // namespace keelson::agent

@@ -1,0 +1,337 @@
+#include "agent/sync/pod_worker.hpp"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "agent/sync/containers.hpp"
+#include "base/duration.hpp"
+
+namespace keelson::agent {
+namespace {
+
+using namespace base::asio::experimental::awaitable_operators;
+
+constexpr auto kErrorRetry = std::chrono::seconds(10);
+constexpr auto kNetworkRetry = std::chrono::seconds(1);
+constexpr double kJitter = 0.5;
+constexpr char kTerminationPathAnnotation[] = "io.kubernetes.container.terminationMessagePath";
+constexpr char kTerminationPolicyAnnotation[] = "io.kubernetes.container.terminationMessagePolicy";
+
+std::string annotation(const cri::ContainerStatus& status, const char* key) {
+  const auto found = status.annotations.find(key);
+  return found == status.annotations.end() ? std::string() : found->second;
+}
+
+std::string termination_file(const cri::ContainerStatus& status) {
+  const std::string path = annotation(status, kTerminationPathAnnotation);
+  for (const auto& mount : status.mounts) {
+    if (!path.empty() && mount.container_path == path) return mount.host_path;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string_view to_string(WorkerState state) {
+  switch (state) {
+    case WorkerState::sync: return "sync";
+    case WorkerState::terminating: return "terminating";
+    case WorkerState::terminated: return "terminated";
+    case WorkerState::finished: return "finished";
+  }
+  return "sync";
+}
+
+PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::function<void()> on_finished)
+    : context_(context),
+      pod_(std::move(pod)),
+      on_finished_(std::move(on_finished)),
+      journal_(context.clock, context.log.with("pod", pod_path(*pod_)).with("uid", pod_->metadata().uid())),
+      bell_(context.loop),
+      interrupt_(context.loop),
+      observed_(std::make_shared<ObservedPod>()),
+      backoff_(BackoffLimits{std::min<base::Duration>(std::chrono::seconds(10), context.facts.restart_backoff_cap),
+                             context.facts.restart_backoff_cap}) {
+  compute_status();
+}
+
+void PodWorker::start(base::Gate& gate) { base::spawn(gate, "pod " + pod_->metadata().uid(), run()); }
+
+void PodWorker::update(api::PodPtr pod) {
+  pod_ = std::move(pod);
+  wake();
+}
+
+void PodWorker::terminate(Termination termination) {
+  if (termination_) {
+    termination_->deleted = termination_->deleted || termination.deleted;
+    if (termination.grace && (!termination_->grace || *termination.grace < *termination_->grace)) {
+      termination_->grace = termination.grace;
+      interrupt_.notify();
+    }
+    wake();
+    return;
+  }
+  journal_.decided("the pod is ended: " + termination.why);
+  journal_.log().info("Pod is terminating", {{"why", termination.why}});
+  termination_ = std::move(termination);
+  if (state_ == WorkerState::sync) {
+    state_ = WorkerState::terminating;
+    interrupt_.notify();
+  }
+  wake();
+}
+
+std::optional<base::SteadyTime> PodWorker::backoff_end(const std::string& container) const {
+  const auto found = backoff_ends_.find(container);
+  if (found == backoff_ends_.end()) return std::nullopt;
+  return found->second;
+}
+
+base::Task<void> PodWorker::run() {
+  co_await rounds();
+  state_ = WorkerState::finished;
+  journal_.waits_for("");
+  // Last, because the owner may destroy us.
+  if (on_finished_) on_finished_();
+}
+
+base::Task<void> PodWorker::rounds() {
+  while (true) {
+    base::Duration next = std::chrono::seconds(1);
+    const WorkerState at_start = state_;
+    if (at_start == WorkerState::sync) {
+      auto round = sync_round() || interrupt_.wait();
+      const auto ended = co_await std::move(round);
+      if (ended.index() == 1) continue;
+      next = std::get<0>(ended);
+    } else if (at_start == WorkerState::terminating) {
+      auto round = terminating_round() || interrupt_.wait();
+      const auto ended = co_await std::move(round);
+      if (ended.index() == 1) continue;
+      next = std::get<0>(ended);
+    } else {
+      const bool done = co_await terminated_round();
+      if (done) co_return;
+    }
+    if (state_ != at_start) continue;
+    auto pause = bell_.wait() || context_.clock.sleep_for(next);
+    co_await std::move(pause);
+  }
+}
+
+base::Task<bool> PodWorker::observe() {
+  auto seen = co_await context_.observer.observe(pod_->metadata().uid(), last_round_);
+  if (!seen.ok()) {
+    const std::string text = "error determining status: " + seen.error().to_string();
+    context_.events.record(*pod_, {true, "FailedSync", text, ""});
+    journal_.failed(text);
+    journal_.waits_for("container runtime to show the pod's state");
+    co_return false;
+  }
+  observed_ = *seen;
+  exit_clock_.observe(*observed_, context_.clock.now(), context_.clock.steady_now());
+  backoff_.forget_old(context_.clock.steady_now());
+  co_await read_termination_messages();
+  co_return true;
+}
+
+// contract 02 §3.5: the file, or with FallbackToLogsOnError the end of the log.
+base::Task<void> PodWorker::read_termination_messages() {
+  const ObservedPtr observed = observed_;
+  std::erase_if(termination_messages_, [&](const auto& entry) { return observed->by_id(entry.first) == nullptr; });
+  for (const auto& status : observed->containers) {
+    if (status.state != cri::ContainerState::exited || termination_messages_.count(status.id) > 0) continue;
+    std::string text;
+    if (const std::string path = termination_file(status); !path.empty()) {
+      text = co_await context_.files.termination_message(path);
+    }
+    const bool fall_back = annotation(status, kTerminationPolicyAnnotation) == "FallbackToLogsOnError" &&
+                           status.exit_code != 0 && status.reason != "ContainerCannotRun";
+    if (text.empty() && fall_back && !status.log_path.empty()) {
+      text = co_await context_.files.log_tail(status.log_path);
+    }
+    termination_messages_[status.id] = std::move(text);
+  }
+}
+
+void PodWorker::compute_status() {
+  StatusInput input{*pod_, status_, *observed_, probes_, waiting_, termination_messages_};
+  input.host_ips = context_.facts.node_ips;
+  input.runtime_name = context_.facts.runtime_name;
+  input.now = context_.clock.now();
+  input.agent_started = context_.facts.agent_started;
+  input.terminating = termination_.has_value();
+  if (termination_) input.forced = termination_->forced;
+  const std::string before = status_.phase();
+  status_ = agent::status(input);
+  if (!before.empty() && before != status_.phase()) {
+    journal_.log().info("Pod phase changed", {{"from", before}, {"to", status_.phase()}});
+  }
+}
+
+base::Task<base::Duration> PodWorker::sync_round() {
+  if (const std::string problem = context_.health.problem(); !problem.empty()) {
+    journal_.waits_for(problem);
+    co_return std::chrono::seconds(5);
+  }
+  const base::SteadyTime began = context_.clock.steady_now();
+  const bool seen = co_await observe();
+  if (!seen) co_return after_error(kErrorRetry);
+  compute_status();
+  if (is_terminal(status_)) {
+    terminate({"all its containers have finished: phase " + status_.phase(), std::nullopt, std::nullopt, false});
+    co_return base::Duration::zero();
+  }
+  base::Duration retry{};
+  MountedVolumes volumes;
+  const bool prepared = co_await prepare(volumes, retry);
+  if (!prepared) {
+    last_round_ = began;
+    co_return retry;
+  }
+  const PlanInput input{*pod_, *observed_, backoff_, probes_, exit_clock_.exits(), context_.clock.steady_now()};
+  PodRuntime::SyncRequest request;
+  request.pod = pod_;
+  request.observed = observed_;
+  request.plan = plan(input);
+  for (const std::string& reason : request.plan.reasons) journal_.decided(reason);
+  request.volumes = std::move(volumes);
+  request.journal = &journal_;
+  request.backoff = &backoff_;
+  if (request.plan.empty()) journal_.waits_for("");
+  SyncOutcome outcome = co_await context_.runtime.execute(std::move(request));
+  apply(outcome);
+  last_round_ = outcome.did_anything ? context_.clock.steady_now() : began;
+  if (outcome.did_anything) context_.observer.look_again(pod_->metadata().uid());
+  if (outcome.retry_at) {
+    const base::Duration left = *outcome.retry_at - context_.clock.steady_now();
+    co_return std::max<base::Duration>(left, std::chrono::milliseconds(1));
+  }
+  if (outcome.ok()) co_return after_success();
+  co_return after_error(kErrorRetry);
+}
+
+base::Task<bool> PodWorker::prepare(MountedVolumes& volumes, base::Duration& retry) {
+  const std::string uid = pod_->metadata().uid();
+  if (const std::string problem = context_.health.network_problem();
+      !problem.empty() && !pod_->spec().hostnetwork() && !observed_->any_ready_sandbox()) {
+    const std::string text = "network is not ready: " + problem;
+    context_.events.record(*pod_, {true, "NetworkNotReady", text, ""});
+    journal_.failed(text);
+    journal_.waits_for("the pod network of the container runtime");
+    retry = after_error(kNetworkRetry);
+    co_return false;
+  }
+  auto grouped = co_await context_.cgroups.ensure(pod_);
+  if (!grouped.ok()) {
+    const std::string text = "unable to ensure pod container exists: " + grouped.error().to_string();
+    context_.events.record(*pod_, {true, "FailedCreatePodContainer", text, ""});
+    journal_.failed(text);
+    journal_.waits_for("the pod's cgroup");
+    retry = after_error(kErrorRetry);
+    co_return false;
+  }
+  auto made = co_await context_.files.make_pod_directories(uid);
+  if (!made.ok()) {
+    const std::string text = "error making pod data directories: " + made.error().to_string();
+    context_.events.record(*pod_, {true, "Failed", text, ""});
+    journal_.failed(text);
+    journal_.waits_for("the pod's directories");
+    retry = after_error(kErrorRetry);
+    co_return false;
+  }
+  auto mounted = co_await context_.volumes.mount(pod_);
+  if (!mounted.ok()) {
+    const std::string text = mounted.error().to_string();
+    context_.events.record(*pod_, {true, "FailedMount", text, ""});
+    journal_.failed(text);
+    journal_.waits_for("the pod's volumes");
+    retry = after_error(kErrorRetry);
+    co_return false;
+  }
+  volumes = std::move(*mounted);
+  co_return true;
+}
+
+void PodWorker::apply(const SyncOutcome& outcome) {
+  for (const std::string& name : outcome.started) {
+    waiting_.erase(name);
+    backoff_ends_.erase(name);
+  }
+  for (const auto& [name, reason] : outcome.waiting) {
+    waiting_[name] = reason;
+    if (outcome.retry_at) backoff_ends_[name] = *outcome.retry_at;
+  }
+  for (const std::string& text : outcome.errors) journal_.failed(text);
+  if (!outcome.waiting.empty()) {
+    const auto& [name, reason] = *outcome.waiting.begin();
+    journal_.waits_for(
+        "container " + name + ": " + reason.reason + (reason.message.empty() ? "" : ": " + reason.message),
+        outcome.retry_at);
+    compute_status();
+  } else if (!outcome.errors.empty()) {
+    journal_.waits_for(outcome.errors.front(), outcome.retry_at);
+  } else {
+    journal_.waits_for("");
+  }
+}
+
+std::chrono::seconds PodWorker::grace() const {
+  std::int64_t seconds =
+      pod_->spec().has_terminationgraceperiodseconds() ? pod_->spec().terminationgraceperiodseconds() : 30;
+  if (termination_ && termination_->grace) seconds = std::min<std::int64_t>(seconds, termination_->grace->count());
+  return std::chrono::seconds(std::max<std::int64_t>(1, seconds));
+}
+
+base::Task<base::Duration> PodWorker::terminating_round() {
+  const bool seen = co_await observe();
+  if (!seen) co_return after_error(kErrorRetry);
+  compute_status();
+  const bool anything_left = observed_->any_running() || observed_->any_ready_sandbox();
+  if (!anything_left) {
+    state_ = WorkerState::terminated;
+    co_return base::Duration::zero();
+  }
+  journal_.waits_for("its containers to stop (grace period " + std::to_string(grace().count()) + " s)");
+  auto killed = co_await context_.runtime.kill_pod(pod_, observed_, {grace()});
+  last_round_ = context_.clock.steady_now();
+  if (!killed.ok()) {
+    const std::string text = "error killing pod: " + killed.error().to_string();
+    context_.events.record(*pod_, {true, "FailedKillPod", text, ""});
+    journal_.failed(text);
+    co_return after_error(kErrorRetry);
+  }
+  context_.observer.look_again(pod_->metadata().uid());
+  co_return std::chrono::milliseconds(1);
+}
+
+base::Task<bool> PodWorker::terminated_round() {
+  compute_status();
+  const std::string uid = pod_->metadata().uid();
+  journal_.waits_for("its volumes to be unmounted");
+  auto unmounted = co_await context_.volumes.unmount(uid);
+  if (!unmounted.ok()) {
+    journal_.failed("while unmounting volumes: " + unmounted.error().to_string());
+    co_return false;
+  }
+  journal_.waits_for("its cgroup to be removed");
+  auto removed = co_await context_.cgroups.remove(uid);
+  if (!removed.ok()) {
+    journal_.failed("while removing the pod's cgroup: " + removed.error().to_string());
+    co_return false;
+  }
+  make_final(*pod_, status_);
+  journal_.log().info("Pod is terminated", {{"phase", status_.phase()}});
+  co_return true;
+}
+
+base::Duration PodWorker::after_error(base::Duration delay) {
+  return base::Backoff::jittered(std::min(delay, context_.facts.sync_frequency), kJitter, context_.random);
+}
+
+base::Duration PodWorker::after_success() {
+  return base::Backoff::jittered(context_.facts.sync_frequency, kJitter, context_.random);
+}
+
+}  // namespace keelson::agent

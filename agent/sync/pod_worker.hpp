@@ -1,0 +1,113 @@
+// PodWorker: drives one pod, by UID, from its first sight to its end.
+//
+//   sync ──(removed from its source, deleted, finished)──▶ terminating ──(all stopped)──▶ terminated ──▶ finished
+//
+// In `sync` each wake-up makes one round: observe, status, prepare (cgroup, directories, volumes), plan(), execute. In
+// `terminating` all containers are killed, again and again until the runtime shows none running. `terminated` gives
+// back what surrounds them. Rounds of one pod never overlap; rounds of different pods share only counted limits. Owner:
+// PodWorkers. Thread: the loop. Stops: by its gate (the pod keeps running), or by itself at `finished`. What fails:
+// nothing to the outside; every failure is in the journal and is tried again. Source: contract 02 §5.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/status/status.hpp"
+#include "agent/sync/exit_clock.hpp"
+#include "agent/sync/journal.hpp"
+#include "agent/sync/node_facts.hpp"
+#include "agent/sync/observer.hpp"
+#include "agent/sync/pod_resources.hpp"
+#include "agent/sync/pod_runtime.hpp"
+#include "agent/sync/runtime_health.hpp"
+#include "base/backoff.hpp"
+#include "base/sync.hpp"
+
+namespace keelson::agent {
+
+// What every worker uses; all of it outlives the workers.
+struct WorkerContext {
+  base::Loop& loop;
+  base::Clock& clock;
+  base::Random& random;
+  const NodeFacts& facts;
+  Observer& observer;
+  PodRuntime& runtime;
+  PodFiles& files;
+  PodVolumes& volumes;
+  PodCgroups& cgroups;
+  RuntimeHealth& health;
+  EventRecorder& events;
+  base::Logger log;
+};
+
+enum class WorkerState { sync, terminating, terminated, finished };
+std::string_view to_string(WorkerState state);
+
+// Why and how a pod is ended.
+struct Termination {
+  std::string why;                            // for the journal: "its manifest was removed"
+  std::optional<std::chrono::seconds> grace;  // none: the pod's own
+  std::optional<ForcedEnd> forced;
+  bool deleted = false;  // the pod itself is gone or asked to go, not only finished
+};
+
+class PodWorker {
+ public:
+  PodWorker(const WorkerContext& context, api::PodPtr pod, std::function<void()> on_finished);
+
+  // Spawns the worker in `gate`.
+  void start(base::Gate& gate);
+  // New content under the same UID.
+  void update(api::PodPtr pod);
+  // Ends the pod; a later call can only shorten the grace period.
+  void terminate(Termination termination);
+  void wake() { bell_.notify(); }
+
+  WorkerState state() const { return state_; }
+  const api::PodPtr& pod() const { return pod_; }
+  const api::core::PodStatus& status() const { return status_; }
+  const ObservedPtr& observed() const { return observed_; }
+  Journal& journal() { return journal_; }
+  const std::optional<Termination>& termination() const { return termination_; }
+  std::optional<base::SteadyTime> backoff_end(const std::string& container) const;
+
+ private:
+  base::Task<void> run();
+  base::Task<void> rounds();
+  // One round of `sync`; the time of the next one.
+  base::Task<base::Duration> sync_round();
+  base::Task<base::Duration> terminating_round();
+  base::Task<bool> terminated_round();
+  base::Task<bool> prepare(MountedVolumes& volumes, base::Duration& retry);
+  base::Task<bool> observe();
+  base::Task<void> read_termination_messages();
+  void compute_status();
+  void apply(const SyncOutcome& outcome);
+  base::Duration after_error(base::Duration delay);
+  base::Duration after_success();
+  std::chrono::seconds grace() const;
+
+  WorkerContext context_;
+  api::PodPtr pod_;
+  std::function<void()> on_finished_;
+  Journal journal_;
+  WorkerState state_ = WorkerState::sync;
+  std::optional<Termination> termination_;
+  base::Notification bell_;       // something happened: make a round
+  base::Notification interrupt_;  // leave the round in progress: termination has begun
+  base::SteadyTime last_round_{};
+  ObservedPtr observed_;
+  api::core::PodStatus status_;
+  ExitClock exit_clock_;
+  RestartBackoff backoff_;
+  std::map<std::string, ProbeView> probes_;
+  std::map<std::string, WaitingReason> waiting_;
+  std::map<std::string, base::SteadyTime> backoff_ends_;
+  std::map<std::string, std::string> termination_messages_;  // by container id
+};
+
+}  // namespace keelson::agent

@@ -1,0 +1,76 @@
+// PodWorkers: from the pods that sources want and the pods that the runtime has, one worker each.
+//
+// A source (files, URL; later the API) hands over its complete set each time something changed; the difference to what
+// runs becomes starts, updates and ends. A pod that only the runtime knows is ended, once every configured source has
+// spoken. Two static pods of one full name never run together: the later waits until the former is finished. A UID that
+// comes back while its pod is terminating is started again after that. Owner: main(). Thread: the loop. Stops: stop()
+// cancels the workers; pods and containers stay as they are. What fails: nothing to the outside. Source: contract 02 §4
+// (sources, duplicates), §5, §10 (housekeeping).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/sync/pod_worker.hpp"
+#include "base/gate.hpp"
+
+namespace keelson::agent {
+
+class PodWorkers {
+ public:
+  explicit PodWorkers(WorkerContext context);
+  ~PodWorkers();
+
+  // Names a source that must speak before anything unknown is ended.
+  void expect_source(const std::string& source);
+  // The complete set of that source.
+  void set_pods(const std::string& source, std::vector<api::PodPtr> pods);
+  bool all_sources_ready() const;
+
+  // Something happened to that pod in the runtime.
+  void wake(const std::string& uid);
+  void wake_all();
+  // The runtime has this pod; when no source wants it and no worker has it, it is ended with a grace period of 1 s.
+  void saw_runtime_pod(const ObservedPtr& observed);
+  // All pods that the runtime has now: finished workers whose pod is in no source are forgotten with their directories.
+  base::Task<void> housekeep(std::vector<std::string> runtime_uids);
+
+  base::Task<void> stop();
+
+  struct Wanted {
+    api::PodPtr pod;
+    std::string source;
+  };
+  const std::map<std::string, Wanted>& wanted() const { return wanted_; }
+  // By UID; workers that wait for a namesake are not there yet.
+  const std::map<std::string, std::unique_ptr<PodWorker>>& workers() const { return workers_; }
+  PodWorker* worker(const std::string& uid) const;
+  // The UID of the namesake that this wanted pod waits for; empty when it waits for none.
+  std::string waits_for_namesake(const std::string& uid) const;
+  // Called (on the loop) when a worker has finished and its pod is wanted no more.
+  void on_pod_gone(std::function<void(const std::string& uid)> function) { pod_gone_ = std::move(function); }
+
+ private:
+  void reconcile();
+  void start_worker(const std::string& uid, api::PodPtr pod);
+  void finished(const std::string& uid);
+  bool name_taken(const api::Pod& pod) const;
+
+  WorkerContext context_;
+  base::Gate gate_;
+  std::set<std::string> expected_;
+  std::set<std::string> ready_;
+  std::map<std::string, Wanted> wanted_;
+  std::map<std::string, std::unique_ptr<PodWorker>> workers_;
+  std::function<void(const std::string&)> pod_gone_;
+};
+
+// A pod as far as labels and annotations of its sandboxes and containers tell it; for one that no source knows any
+// more.
+api::PodPtr pod_from_runtime(const ObservedPod& observed);
+
+}  // namespace keelson::agent
