@@ -133,8 +133,8 @@ Task<Status> GrpcRuntime::checkpoint_container(std::string container_id, std::st
 
 Task<Status> GrpcRuntime::container_events(std::function<void(ContainerEvent)> on_event) {
   auto stream = std::make_shared<Exchange<pb::GetEventsRequest, pb::ContainerEventResponse>>();
-  Status read = co_await perform_stream(&rpc::container_events, stream,
-                                        [on_event, stream = stream.get()] { on_event(from_proto(stream->response)); });
+  const std::function<void()> take = [on_event, message = &stream->response] { on_event(from_proto(*message)); };
+  Status read = co_await perform_stream(&rpc::container_events, stream, take);
   if (!read.ok()) co_return read;
   co_return Error(ErrorKind::unavailable, "the runtime ended the stream of container events");
 }

@@ -39,23 +39,22 @@ constexpr std::array<CodeRow, 17> kCodes{{
     {"Unauthenticated", ErrorKind::permission_denied},
 }};
 
-// Could the call have taken effect? Not when the runtime itself refused it, and not when there was no connection to
-// send it on; a connection that broke under a call that changes something leaves it open.
+// Could the call have taken effect? Not when there was no connection to send it on. A connection that broke under a
+// call that changes something leaves it open, and so does a runtime that gave it up half way because it shuts down
+// (Canceled). gRPC does not tell a broken connection from a runtime that answers Unavailable, so that is taken for open
+// too.
 ErrorKind kind_of(const Rpc& call, const Outcome& outcome) {
   if (outcome.stopped) return ErrorKind::cancelled;
+  const bool gave_up = outcome.code == kUnavailable || outcome.code == kCancelled;
+  if (gave_up && call.changes && !outcome.never_sent) return ErrorKind::maybe_applied;
   const bool known = outcome.code > 0 && outcome.code < static_cast<int>(kCodes.size());
-  const ErrorKind kind = known ? kCodes[outcome.code].kind : ErrorKind::internal;
-  const bool broke = outcome.code == kUnavailable || outcome.code == kCancelled;
-  if (broke && call.changes && !outcome.answered && !outcome.never_sent) return ErrorKind::maybe_applied;
-  // A runtime that is shutting down cancels what it is working on.
-  if (outcome.code == kCancelled && call.changes && outcome.answered) return ErrorKind::maybe_applied;
-  return kind;
+  return known ? kCodes[outcome.code].kind : ErrorKind::internal;
 }
 
 std::string text_of(const Outcome& outcome) {
   if (outcome.stopped) return "the client is stopping";
-  if (outcome.answered) return outcome.message;
-  if (outcome.code == kDeadlineExceeded) return "context deadline exceeded";
+  // Our own deadline, in gRPC for C++; users know Go's words.
+  if (outcome.code == kDeadlineExceeded && outcome.message == "Deadline Exceeded") return "context deadline exceeded";
   constexpr std::string_view kLast = "last error: ";
   const auto at = outcome.message.find(kLast);
   if (outcome.never_sent && at != std::string::npos) {

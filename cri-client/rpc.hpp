@@ -93,7 +93,6 @@ std::optional<base::Duration> time_limit(Limit limit, base::Duration request_tim
 struct Outcome {
   int code = 0;  // google.rpc.Code
   std::string message;
-  bool answered = false;    // the code came from the runtime, not from our side of the connection
   bool never_sent = false;  // no connection could be made
   bool stopped = false;     // stop() ended it
 

@@ -108,9 +108,8 @@ class Transport::Call {
     result.message = status.error_message();
     if (status.ok()) return result;
     result.stopped = hub_->stopping && status.error_code() == grpc::StatusCode::CANCELLED;
-    // gRPC has no other way to tell who made up a status: what the peer sent says so in the debug text.
-    result.answered = context.debug_error_string().find("received from peer") != std::string::npos;
-    result.never_sent = !result.answered && status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+    // gRPC tells it by this text alone; even its debug text says "received from peer" of a broken connection.
+    result.never_sent = status.error_code() == grpc::StatusCode::UNAVAILABLE &&
                         result.message.find("failed to connect") != std::string::npos;
     return result;
   }
