@@ -1,0 +1,151 @@
+#include "volume/local.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+
+#include "api/quantity.hpp"
+#include "base/file.hpp"
+#include "volume/paths.hpp"
+
+namespace keelson::volume {
+namespace {
+
+using api::core::VolumeSource;
+
+// Where set-up of one volume needs to know more than the volume itself.
+struct Context {
+  const api::Pod& pod;
+  const LocalVolumeOptions& options;
+  Mounts& mounts;
+};
+
+Status make_exactly(const std::string& path, mode_t mode) {
+  KEELSON_TRY(base::make_directories(path, mode));
+  if (chmod(path.c_str(), mode) != 0) return errno_error("chmod " + path, errno);
+  return {};
+}
+
+// ROOT/pods/UID with volumes/ and plugins/, then the plugin's own directory.
+Status make_parents(const Context& context, std::string_view plugin, mode_t plugin_mode) {
+  const std::string pod = pod_dir(context.options.root, context.pod.metadata().uid());
+  for (const std::string& path : {pod, pod + "/volumes", pod + "/plugins"}) {
+    KEELSON_TRY(base::make_directories(path, 0750));
+  }
+  return base::make_directories(pod + "/volumes/" + escape_plugin(plugin), plugin_mode);
+}
+
+Result<bool> is_mount_point(Mounts& mounts, const std::string& path) {
+  auto found = mounts.at_or_below(path);
+  if (!found.ok()) return std::move(found).error();
+  return std::any_of(found->begin(), found->end(), [&](const MountPoint& mount) { return mount.path == path; });
+}
+
+Status mark_ready(const std::string& directory) {
+  KEELSON_TRY(base::make_directories(directory, 0750));
+  return base::write_file(directory + "/ready", "", 0644);
+}
+
+std::int64_t tmpfs_size(const Context& context, const api::core::EmptyDirVolumeSource& source) {
+  const std::int64_t limit = source.has_sizelimit() ? api::Quantity::of(source.sizelimit()).value() : 0;
+  return memory_volume_size(context.options.node_allocatable_memory, context.options.pod_memory_limit, limit);
+}
+
+Result<HostVolume> set_up_empty_dir(const Context& context, const std::string& name,
+                                    const api::core::EmptyDirVolumeSource& source) {
+  const bool memory = source.medium() == "Memory";
+  if (!memory && !source.medium().empty()) {
+    return Error(ErrorKind::unimplemented, "emptyDir medium " + source.medium() + " is not supported yet");
+  }
+  const std::string& uid = context.pod.metadata().uid();
+  const std::string directory = volume_dir(context.options.root, uid, empty_dir_plugin, name);
+  const std::string marker = marker_dir(context.options.root, uid, name);
+  const HostVolume volume{.name = name, .host_path = directory};
+
+  auto mounted = is_mount_point(context.mounts, directory);
+  if (!mounted.ok()) return std::move(mounted).error();
+  const bool there = memory ? *mounted : base::is_directory(directory);
+  if (there && base::path_exists(marker + "/ready")) return volume;
+
+  KEELSON_TRY(make_parents(context, empty_dir_plugin, 0755));
+  if (!*mounted) KEELSON_TRY(make_exactly(directory, 0777));
+  if (memory && !*mounted) {
+    const std::int64_t size = tmpfs_size(context, source);
+    if (size <= 0)
+      return Error(ErrorKind::invalid, "emptyDir on memory: the node's memory is not known, so it has no size");
+    KEELSON_TRY(context.mounts.mount_tmpfs(directory, size));
+  }
+  const auto& security = context.pod.spec().securitycontext();
+  if (security.has_fsgroup()) KEELSON_TRY(apply_fs_group(directory, security.fsgroup()));
+  KEELSON_TRY(mark_ready(marker));
+  return volume;
+}
+
+Result<HostVolume> set_up_host_path(const std::string& name, const api::core::HostPathVolumeSource& source) {
+  KEELSON_TRY(check_host_path(source.path(), source.type()));
+  return HostVolume{.name = name, .host_path = source.path(), .relabel = false};
+}
+
+// The name of the source that is set, as the manifest writes it.
+std::string source_type(const VolumeSource& source) {
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  source.GetReflection()->ListFields(source, &fields);
+  return fields.empty() ? std::string("emptyDir") : fields.front()->name();
+}
+
+Result<HostVolume> set_up_one(const Context& context, const api::core::Volume& volume) {
+  KEELSON_TRY(check_element("volume name", volume.name()));
+  const VolumeSource& source = volume.volumesource();
+  const std::string type = source_type(source);
+  if (type == "emptyDir") return set_up_empty_dir(context, volume.name(), source.emptydir());
+  if (type == "hostPath") return set_up_host_path(volume.name(), source.hostpath());
+  return Error(ErrorKind::unimplemented, "volume type " + type + " is not supported yet");
+}
+
+std::set<std::string> used_volumes(const api::core::PodSpec& spec) {
+  std::set<std::string> used;
+  const auto collect = [&used](const auto& container) {
+    for (const auto& mount : container.volumemounts()) used.insert(mount.name());
+    for (const auto& device : container.volumedevices()) used.insert(device.name());
+  };
+  for (const auto& container : spec.initcontainers()) collect(container);
+  for (const auto& container : spec.containers()) collect(container);
+  for (const auto& container : spec.ephemeralcontainers()) collect(container.ephemeralcontainercommon());
+  return used;
+}
+
+}  // namespace
+
+std::string VolumeFailure::event_message() const {
+  return "MountVolume.SetUp failed for volume \"" + name + "\" : " + error.to_string();
+}
+
+std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_limit, std::int64_t size_limit) {
+  std::int64_t size = node_allocatable;
+  for (const std::int64_t bound : {pod_limit, size_limit}) {
+    if (bound > 0 && bound <= size) size = bound;
+  }
+  return size;
+}
+
+SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts) {
+  SetUpResult result;
+  const Context context{pod, options, mounts};
+  const auto used = used_volumes(pod.spec());
+  const Status uid = check_element("pod uid", pod.metadata().uid());
+  for (const auto& volume : pod.spec().volumes()) {
+    if (!used.contains(volume.name())) continue;
+    auto ready = uid.ok() ? set_up_one(context, volume) : Result<HostVolume>(uid.error());
+    if (ready.ok()) {
+      result.volumes.push_back(std::move(*ready));
+    } else {
+      result.failures.push_back({volume.name(), std::move(ready).error()});
+    }
+  }
+  return result;
+}
+
+}  // namespace keelson::volume

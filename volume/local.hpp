@@ -1,0 +1,70 @@
+// The volumes a static pod can have without the volume manager: emptyDir and hostPath, from set-up to tear-down.
+//
+// set_up() makes what the pod's containers mount and says where it lies on the host; it may be called again at every
+// sync and changes nothing that is there. tear_down() works from the disk alone, so it needs no spec and works after a
+// restart. Both block (mkdir, mount, walks): run them on the pool; values in, values out. Owner: none (free functions).
+// Thread: any, but never two calls for one pod at a time. What fails: each volume by itself; the others are set up.
+// Errors name volume and path. Every other volume type is `unimplemented` and says so. Tear-down never follows a link,
+// never crosses a mount point, and removes nothing but emptyDirs: with anything else mounted or lying there it fails
+// and leaves it. Source: contract 04 §2 (directories), §3, §4 (emptyDir), §5 (hostPath), §11 (fsGroup), §16 (orphan
+// sweep).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "api/objects.hpp"
+#include "base/result.hpp"
+#include "volume/mounts.hpp"
+
+namespace keelson::volume {
+
+struct LocalVolumeOptions {
+  std::string root;                          // ROOT, no trailing slash
+  std::int64_t node_allocatable_memory = 0;  // bytes
+  std::int64_t pod_memory_limit = 0;         // bytes, the pod cgroup's; 0 = none
+};
+
+// A volume ready to be mounted into containers.
+struct HostVolume {
+  std::string name;
+  std::string host_path;
+  bool read_only = false;  // whatever the container's mount says
+  bool relabel = true;     // may get an SELinux label
+  bool operator==(const HostVolume&) const = default;
+};
+
+struct VolumeFailure {
+  std::string name;
+  Error error;
+  // "MountVolume.SetUp failed for volume "data" : ...", the message of the FailedMount event.
+  std::string event_message() const;
+};
+
+struct SetUpResult {
+  std::vector<HostVolume> volumes;  // in the order of the spec
+  std::vector<VolumeFailure> failures;
+};
+
+// Volumes that no container names in volumeMounts are skipped.
+SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts);
+
+// Removes the pod's volumes; success when there are none.
+Status tear_down(const std::string& root, const std::string& uid, Mounts& mounts);
+
+// Removes ROOT/pods/UID after tear_down(): what the containers left (logs, hosts file, termination files) goes, volumes
+// do not: any volume directory that is not empty, any file among them or any mount point is an error and stays.
+Status remove_pod_dir(const std::string& root, const std::string& uid, Mounts& mounts);
+
+// --- Parts, pure or nearly so ---
+
+// The tmpfs size of an emptyDir with medium Memory, in bytes; 0 means that there is no bound to take.
+std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_limit, std::int64_t size_limit);
+// Checks a hostPath and makes what its type says to make.
+Status check_host_path(const std::string& path, const std::string& type);
+// fsGroup on a volume of ours: group `gid`, mode |0660, directories also |0110 and setgid; links are chowned, not
+// followed. Stops at mount points. A single entry that fails does not stop the walk, as in the kubelet.
+Status apply_fs_group(const std::string& path, std::int64_t gid);
+
+}  // namespace keelson::volume
