@@ -190,6 +190,7 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
 }
 
 Status remove_tree(const std::string& path) {
+  if (path.size() > 1 && path.back() == '/') return remove_tree(path.substr(0, path.size() - 1));
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};

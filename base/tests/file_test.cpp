@@ -110,6 +110,12 @@ TEST_F(FileTest, RemovingATreeDoesNotFollowLinks) {
   EXPECT_TRUE(remove_tree(at("tree")).ok()) << "missing is success";
 }
 
+TEST_F(FileTest, RemovesATreeNamedWithATrailingSlash) {
+  ASSERT_TRUE(make_directories(at("tree/inner"), 0755).ok());
+  ASSERT_TRUE(remove_tree(at("tree/")).ok());
+  EXPECT_FALSE(path_exists(at("tree")));
+}
+
 TEST_F(FileTest, RemovingALinkRemovesTheLink) {
   ASSERT_TRUE(make_directories(at("outside"), 0755).ok());
   ASSERT_EQ(::symlink(at("outside").c_str(), at("link").c_str()), 0);
