@@ -23,7 +23,7 @@
 
 namespace keelson::api {
 
-// 1-based; 0 means unknown (a value that no text was the source of). Columns count characters, not bytes.
+// 1-based; 0 means unknown (a value that no text was the source of). Columns count bytes.
 struct Position {
   int line = 0;
   int column = 0;

@@ -2,7 +2,7 @@
 //
 // A value, trivially copyable, any thread. Held as mantissa x 10^exponent with a 128-bit mantissa: no floating point.
 // As in apimachinery: values finer than 1n are rounded away from zero on parse; binary suffixes are capped at 2^63-1;
-// the suffix family is kept. Unlike there, more than 37 significant digits are refused when parsed, and sums that would
+// the suffix family is kept. Unlike there, more than 36 significant digits are refused when parsed, and sums that would
 // need more lose their lowest digits (rounded away from zero).
 //
 // Source: contract 05a (resource.Quantity); apimachinery's grammar and rounding.
