@@ -1,0 +1,82 @@
+// Rows of contract 01 §2.3.
+#include "config/field_rows.hpp"
+
+namespace keelson::config {
+namespace {
+
+constexpr Field kFields[] = {
+    {.path = "registryPullQPS",
+     .slot = KEELSON_SLOT(registry_pull_qps),
+     .standard = "5",
+     .pointer = true,
+     .flag = "registry-qps",
+     .meaning = "Image pulls per second; 0 is unlimited.",
+     .rejected = "negative"},
+    {.path = "registryBurst",
+     .slot = KEELSON_SLOT(registry_burst),
+     .standard = "10",
+     .flag = "registry-burst",
+     .meaning = "Image pulls that may come at once before registryPullQPS bites.",
+     .rejected = "negative"},
+    {.path = "serializeImagePulls",
+     .slot = KEELSON_SLOT(serialize_image_pulls),
+     .standard = "true",
+     .pointer = true,
+     .flag = "serialize-image-pulls",
+     .meaning = "One image pull at a time.",
+     .default_note = "true; false when maxParallelImagePulls is 2 or more"},
+    {.path = "maxParallelImagePulls",
+     .slot = KEELSON_SLOT(max_parallel_image_pulls),
+     .pointer = true,
+     .meaning = "Cap of image pulls at one time; not set is no cap.",
+     .rejected = "less than 1; more than 1 while serializeImagePulls is true"},
+    {.path = "imagePullCredentialsVerificationPolicy",
+     .slot = KEELSON_SLOT(image_pull_credentials_verification_policy),
+     .standard = "NeverVerifyPreloadedImages",
+     .meaning = "When a pod's credentials are checked for an image that is present: NeverVerify, "
+                "NeverVerifyPreloadedImages, NeverVerifyAllowlistedImages or AlwaysVerify.",
+     .rejected = "any other text; set with gate KubeletEnsureSecretPulledImages off",
+     .default_note = "NeverVerifyPreloadedImages; none with gate KubeletEnsureSecretPulledImages off"},
+    {.path = "preloadedImagesVerificationAllowlist",
+     .slot = KEELSON_SLOT(preloaded_images_verification_allowlist),
+     .meaning = "Images exempt from the check under NeverVerifyAllowlistedImages; an entry may end in /*.",
+     .rejected = "set under another policy; a tag, a digest, a space, an inner *, a bare /*"},
+    {.path = "imageMinimumGCAge",
+     .slot = KEELSON_SLOT(image_minimum_gc_age),
+     .standard = "2m",
+     .flag = "minimum-image-ttl-duration",
+     .meaning = "Age below which an unused image is kept.",
+     .rejected = "negative"},
+    {.path = "imageMaximumGCAge",
+     .slot = KEELSON_SLOT(image_maximum_gc_age),
+     .standard = "0s",
+     .meaning = "Remove images unused for this long; 0 is off.",
+     .rejected = "negative; set but not greater than imageMinimumGCAge"},
+    {.path = "imageGCHighThresholdPercent",
+     .slot = KEELSON_SLOT(image_gc_high_threshold_percent),
+     .standard = "85",
+     .pointer = true,
+     .flag = "image-gc-high-threshold",
+     .meaning = "Disk use that starts image garbage collection; 100 turns it off.",
+     .rejected = "outside 0-100"},
+    {.path = "imageGCLowThresholdPercent",
+     .slot = KEELSON_SLOT(image_gc_low_threshold_percent),
+     .standard = "80",
+     .pointer = true,
+     .flag = "image-gc-low-threshold",
+     .meaning = "Disk use that image garbage collection aims for.",
+     .rejected = "outside 0-100; not less than imageGCHighThresholdPercent"},
+    {.path = "nodeStatusMaxImages",
+     .slot = KEELSON_SLOT(node_status_max_images),
+     .standard = "50",
+     .pointer = true,
+     .flag = "node-status-max-images",
+     .meaning = "Images listed in the node's status; -1 is all, 0 none.",
+     .rejected = "less than -1"},
+};
+
+}  // namespace
+
+std::span<const Field> image_fields() { return kFields; }
+
+}  // namespace keelson::config
