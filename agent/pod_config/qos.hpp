@@ -7,10 +7,11 @@
 
 #include "agent/pod_config/node_info.hpp"
 #include "api/objects.hpp"
+#include "cgroup-manager/names.hpp"
 
 namespace keelson::agent {
 
-enum class QosClass { guaranteed, burstable, best_effort };
+using cgroups::QosClass;
 
 // "Guaranteed", "Burstable", "BestEffort".
 std::string_view to_string(QosClass qos);
