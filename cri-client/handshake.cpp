@@ -36,21 +36,21 @@ Task<Result<std::optional<CgroupDriver>>> ask_cgroup_driver(RuntimeService& runt
 }  // namespace
 
 Task<Result<Handshake>> shake_hands(RuntimeService& runtime, ImageService& images, base::Clock& clock,
-                                    HandshakeOptions options) {
+                                    std::string runtime_path, std::string image_path) {
   constexpr const char* kRuntime = "container runtime";
   const auto first = co_await runtime.version("");
-  if (!first.ok()) co_return cannot_use(kRuntime, options.runtime_path, first.error());
+  if (!first.ok()) co_return cannot_use(kRuntime, runtime_path, first.error());
   const auto filesystems = co_await images.image_fs_info();
-  if (!filesystems.ok()) co_return cannot_use("image service", options.image_path, filesystems.error());
+  if (!filesystems.ok()) co_return cannot_use("image service", image_path, filesystems.error());
   const auto version = co_await runtime.version(kApiVersion);
-  if (!version.ok()) co_return cannot_use(kRuntime, options.runtime_path, version.error());
+  if (!version.ok()) co_return cannot_use(kRuntime, runtime_path, version.error());
   if (version->version != kApiVersion) {
-    co_return Error(ErrorKind::invalid, "cannot use the container runtime at unix://" + options.runtime_path +
+    co_return Error(ErrorKind::invalid, "cannot use the container runtime at unix://" + runtime_path +
                                             ": its runtime API version is \"" + version->version + "\", expected \"" +
                                             kApiVersion + "\"");
   }
   const auto driver = co_await ask_cgroup_driver(runtime, clock);
-  if (!driver.ok()) co_return cannot_use(kRuntime, options.runtime_path, driver.error());
+  if (!driver.ok()) co_return cannot_use(kRuntime, runtime_path, driver.error());
   co_return Handshake{*version, *driver};
 }
 

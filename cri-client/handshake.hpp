@@ -21,12 +21,8 @@ struct Handshake {
   std::optional<CgroupDriver> cgroup_driver;
 };
 
-struct HandshakeOptions {
-  std::string runtime_path;  // socket paths, for the error texts
-  std::string image_path;
-};
-
+// The paths of the sockets are for the error texts.
 Task<Result<Handshake>> shake_hands(RuntimeService& runtime, ImageService& images, base::Clock& clock,
-                                    HandshakeOptions options);
+                                    std::string runtime_path, std::string image_path);
 
 }  // namespace keelson::cri

@@ -104,13 +104,16 @@ struct PodSandboxStats {
   std::vector<ContainerStats> containers;
 };
 
+// Constructors as those of ContainerFilter.
 struct ContainerStatsFilter {
+  ContainerStatsFilter() = default;
   std::string id;
   std::string pod_sandbox_id;
   StringMap label_selector;
 };
 
 struct PodSandboxStatsFilter {
+  PodSandboxStatsFilter() = default;
   std::string id;
   StringMap label_selector;
 };

@@ -385,13 +385,16 @@ struct ContainerEvent {
   std::vector<ContainerStatus> containers;
 };
 
+// The filters declare a constructor because GCC 12 miscompiles `co_await list({})` when the parameter is an aggregate.
 struct PodSandboxFilter {
+  PodSandboxFilter() = default;
   std::string id;
   std::optional<SandboxState> state;
   StringMap label_selector;
 };
 
 struct ContainerFilter {
+  ContainerFilter() = default;
   std::string id;
   std::optional<ContainerState> state;
   std::string pod_sandbox_id;

@@ -164,13 +164,20 @@ TEST(Convert, AbsentStaysAbsent) {
 }
 
 TEST(Convert, FiltersAskForTheZeroState) {
+  PodSandboxFilter sandbox_filter;
+  sandbox_filter.id = "id";
+  sandbox_filter.state = SandboxState::ready;
+  sandbox_filter.label_selector = {{"a", "b"}};
   pb::PodSandboxFilter sandboxes;
-  to_proto(PodSandboxFilter{"id", SandboxState::ready, {{"a", "b"}}}, &sandboxes);
+  to_proto(sandbox_filter, &sandboxes);
   EXPECT_TRUE(sandboxes.has_state());
   EXPECT_EQ(sandboxes.id(), "id");
   EXPECT_EQ(sandboxes.label_selector().at("a"), "b");
+  ContainerFilter container_filter;
+  container_filter.state = ContainerState::created;
+  container_filter.pod_sandbox_id = "s";
   pb::ContainerFilter containers;
-  to_proto(ContainerFilter{"c", ContainerState::created, "s", {{"a", "b"}}}, &containers);
+  to_proto(container_filter, &containers);
   EXPECT_TRUE(containers.has_state());
   EXPECT_EQ(containers.pod_sandbox_id(), "s");
 }

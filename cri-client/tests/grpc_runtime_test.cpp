@@ -153,9 +153,13 @@ TEST(GrpcRuntime, RequestsOfEveryCallArrive) {
   real.run(runtime->update_pod_sandbox_resources("s", std::nullopt, resources)).ok();
   real.run(runtime->remove_image(ImageSpec{"i"})).ok();
   real.run(runtime->container_stats("c")).ok();
-  real.run(runtime->list_container_stats({"", "s", {}})).ok();
+  ContainerStatsFilter container_filter;
+  container_filter.pod_sandbox_id = "s";
+  real.run(runtime->list_container_stats(container_filter)).ok();
   real.run(runtime->pod_sandbox_stats("s")).ok();
-  real.run(runtime->list_pod_sandbox_stats({"s", {}})).ok();
+  PodSandboxStatsFilter sandbox_filter;
+  sandbox_filter.id = "s";
+  real.run(runtime->list_pod_sandbox_stats(sandbox_filter)).ok();
   real.run(runtime->list_metric_descriptors()).ok();
   real.run(runtime->list_pod_sandbox_metrics()).ok();
   const std::vector<std::string> expected{

@@ -138,6 +138,8 @@ void TestServer::start() {
   impl_ = std::make_unique<Impl>(*this);
   grpc::ServerBuilder builder;
   builder.AddListeningPort("unix://" + path_, grpc::InsecureServerCredentials());
+  // Its threads look up from their queue only this often, 10 s by default; shutting down waits for that.
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::CQ_TIMEOUT_MSEC, 50);
   builder.RegisterService(&impl_->runtime);
   builder.RegisterService(&impl_->images);
   impl_->server = builder.BuildAndStart();

@@ -69,8 +69,7 @@ GrpcRuntimeOptions impatient() {
 }
 
 Result<Handshake> shake(RealLoop& real, GrpcRuntime& runtime) {
-  return real.run(
-      shake_hands(runtime, runtime, real.clock, HandshakeOptions{runtime.runtime_path(), runtime.image_path()}));
+  return real.run(shake_hands(runtime, runtime, real.clock, runtime.runtime_path(), runtime.image_path()));
 }
 
 void expect_one_line(const std::string& text, const std::string& part) {
@@ -213,8 +212,7 @@ void expect_config_tries(int failing, bool succeeds) {
   RealLoop real;
   base::VirtualClock clock(real.loop);
   auto runtime = connect_to(real, server.endpoint());
-  auto answer = real.start(
-      shake_hands(*runtime, *runtime, clock, HandshakeOptions{runtime->runtime_path(), runtime->image_path()}));
+  auto answer = real.start(shake_hands(*runtime, *runtime, clock, runtime->runtime_path(), runtime->image_path()));
   base::Duration slept{0};
   while (true) {
     ASSERT_TRUE(real.pump_until([&] { return answer->has_value() || clock.sleepers() > 0; }));
