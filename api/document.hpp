@@ -35,7 +35,7 @@ struct Node {
   struct Entry;
 
   Node() = default;
-  explicit Node(Kind k, Position p = {}) : kind(k), at(p) {}
+  explicit Node(Kind k, Position p = {});
 
   Kind kind = Kind::null;
   bool boolean = false;
@@ -63,6 +63,9 @@ struct Node::Entry {
   Position first;         // known when an earlier entry has the same key: where that one is
   Node value;
 };
+
+// Here, where Entry is complete: clang wants the members' destructors for it.
+inline Node::Node(Kind k, Position p) : kind(k), at(p) {}
 
 struct DocumentLimits {
   std::size_t bytes = 10u << 20;  // of the text
