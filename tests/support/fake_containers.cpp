@@ -2,6 +2,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
 
 #include "tests/support/fake_world.hpp"
 
@@ -160,8 +163,9 @@ grpc::Status World::start_container(const cri::StartContainerRequest& request, c
   if (problem.empty() && !container->log_path.empty()) {
     open_log(*container);
     if (container->log_fd < 0) {
-      problem = "failed to create container loggers: failed to open container log: open " + container->log_path +
-                ": no such file or directory";
+      const std::string why = std::strerror(errno);
+      problem = "failed to create containerd task: failed to create shim task: failed to open log \"" +
+                container->log_path + "\": " + static_cast<char>(std::tolower(why[0])) + why.substr(1);
     }
   }
   if (!problem.empty()) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -69,6 +70,8 @@ void World::open_log(Container& container) {
   if (container.log_fd >= 0) ::close(container.log_fd);
   container.log_fd = -1;
   if (container.log_path.empty()) return;
+  std::error_code ignored;  // open() tells
+  std::filesystem::create_directories(std::filesystem::path(container.log_path).parent_path(), ignored);
   container.log_fd = ::open(container.log_path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0640);
 }
 

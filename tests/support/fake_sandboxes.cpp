@@ -26,6 +26,10 @@ grpc::Status no_sandbox(const std::string& id) {
   return {grpc::StatusCode::NOT_FOUND, "an error occurred when try to find sandbox \"" + id + "\": not found"};
 }
 
+grpc::Status no_network(const std::string& what) {
+  return {grpc::StatusCode::UNKNOWN, what + ": cni plugin not initialized"};
+}
+
 }  // namespace
 
 cri::PodSandboxStatus World::status_of(const Sandbox& sandbox) const {
@@ -67,21 +71,24 @@ grpc::Status World::run_sandbox(const cri::RunPodSandboxRequest& request, cri::R
                                            "\" is reserved for \"" + taken->second + "\""};
   }
   const bool host_network = on_host_network(request.config());
-  if (!host_network && !features_.network_ready) {
-    return {grpc::StatusCode::UNKNOWN, "failed to setup network for sandbox: cni plugin not initialized"};
+  auto made = std::make_unique<Sandbox>();
+  auto& sandbox = *made;
+  sandbox.id = new_id(name);
+  sandbox.config = request.config();
+  sandbox.runtime_handler = request.runtime_handler();
+  sandbox.created_at = now();
+  sandbox.network = !host_network;
+  names_[name] = sandbox.id;
+  sandboxes_[sandbox.id] = std::move(made);
+  if (sandbox.network && !features_.network_ready) {
+    // As containerd: what it cannot take down again it keeps, NotReady, under its name.
+    sandbox.state = cri::SANDBOX_NOTREADY;
+    return no_network("failed to setup network for sandbox \"" + sandbox.id + "\"");
   }
-  auto sandbox = std::make_unique<Sandbox>();
-  sandbox->id = new_id(name);
-  sandbox->config = request.config();
-  sandbox->runtime_handler = request.runtime_handler();
-  sandbox->created_at = now();
-  if (!host_network) sandbox->ip = take_ip();
-  response.set_pod_sandbox_id(sandbox->id);
-  names_[name] = sandbox->id;
-  const std::string id = sandbox->id;
-  sandboxes_[id] = std::move(sandbox);
-  emit(id, id, cri::CONTAINER_CREATED_EVENT);
-  emit(id, id, cri::CONTAINER_STARTED_EVENT);
+  if (sandbox.network) sandbox.ip = take_ip();
+  response.set_pod_sandbox_id(sandbox.id);
+  emit(sandbox.id, sandbox.id, cri::CONTAINER_CREATED_EVENT);
+  emit(sandbox.id, sandbox.id, cri::CONTAINER_STARTED_EVENT);
   return grpc::Status::OK;
 }
 
@@ -94,27 +101,32 @@ void World::stop_containers_of(const std::string& sandbox_id) {
   }
 }
 
-void World::release_sandbox(Sandbox& sandbox) {
+grpc::Status World::release_sandbox(Sandbox& sandbox) {
   stop_containers_of(sandbox.id);
+  if (sandbox.state == cri::SANDBOX_READY) {
+    sandbox.state = cri::SANDBOX_NOTREADY;
+    emit(sandbox.id, sandbox.id, cri::CONTAINER_STOPPED_EVENT);
+  }
+  if (sandbox.network && !features_.network_ready) {
+    return no_network("failed to destroy network for sandbox \"" + sandbox.id + "\"");
+  }
+  sandbox.network = false;
   sandbox.ip.clear();
-  if (sandbox.state == cri::SANDBOX_NOTREADY) return;
-  sandbox.state = cri::SANDBOX_NOTREADY;
-  emit(sandbox.id, sandbox.id, cri::CONTAINER_STOPPED_EVENT);
+  return grpc::Status::OK;
 }
 
 void World::stop_sandbox(const cri::StopPodSandboxRequest& request, Reply<cri::StopPodSandboxResponse> reply) {
   std::lock_guard lock(mutex_);
   auto* sandbox = find_sandbox(request.pod_sandbox_id());
   if (sandbox == nullptr) return reply(no_sandbox(request.pod_sandbox_id()), {});
-  release_sandbox(*sandbox);
-  reply(grpc::Status::OK, {});
+  reply(release_sandbox(*sandbox), {});
 }
 
 grpc::Status World::remove_sandbox(const cri::RemovePodSandboxRequest& request, cri::RemovePodSandboxResponse&) {
   std::lock_guard lock(mutex_);
   auto* sandbox = find_sandbox(request.pod_sandbox_id());
   if (sandbox == nullptr) return grpc::Status::OK;
-  release_sandbox(*sandbox);
+  if (auto released = release_sandbox(*sandbox); !released.ok()) return released;
   const std::string id = sandbox->id;
   std::vector<std::string> inside;
   for (const auto& [container_id, container] : containers_) {

@@ -72,6 +72,7 @@ struct Sandbox {
   cri::PodSandboxState state = cri::SANDBOX_READY;
   std::int64_t created_at = 0;
   std::string ip;
+  bool network = false;  // has a network namespace that must be given back
 };
 
 struct PresentImage {
@@ -174,7 +175,7 @@ class World {
   void kill_container(Container& container);
   void drop_container(const std::string& id);
   void stop_containers_of(const std::string& sandbox_id);
-  void release_sandbox(Sandbox& sandbox);
+  grpc::Status release_sandbox(Sandbox& sandbox);
   std::string take_ip();
   void finish_exec(const std::shared_ptr<Container>& container, const std::shared_ptr<Process>& process);
 
