@@ -1,34 +1,34 @@
 // when_all(): runs several tasks side by side on the loop and awaits them all.
 //
-// Cancellation of the awaiting task reaches every one of them. An exception of one is thrown after all have ended. The
-// answer is in the order of the tasks. Thread: the loop.
+// The answer is in the order of the tasks. Cancellation of the awaiting task reaches every one of them. What a task
+// throws is thrown here, after all have ended; a mistake goes before a cancellation. Thread: the loop.
 #pragma once
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/experimental/parallel_group.hpp>
-#include <exception>
+#include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
+#include "base/gate.hpp"
 #include "base/task.hpp"
 
 namespace keelson::base {
 
-// T must be default-constructible; Status and Result of such are.
+Task<void> when_all(std::vector<Task<void>> tasks);
+
 template <class T>
-Task<std::vector<T>> when_all(std::vector<Task<T>> tasks) {
-  if (tasks.empty()) co_return std::vector<T>{};
-  auto executor = co_await asio::this_coro::executor;
-  const auto start = [&executor](Task<T> task) { return asio::co_spawn(executor, std::move(task), asio::deferred); };
-  std::vector<decltype(start(std::declval<Task<T>>()))> operations;
-  operations.reserve(tasks.size());
-  for (auto& task : tasks) operations.push_back(start(std::move(task)));
-  auto group = asio::experimental::make_parallel_group(std::move(operations));
-  auto [order, errors, values] = co_await group.async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
+requires(!std::is_void_v<T>) Task<std::vector<T>> when_all(std::vector<Task<T>> tasks) {
+  auto places = std::make_shared<std::vector<std::shared_ptr<std::optional<T>>>>();
+  std::vector<Task<void>> keepers;
+  for (auto& task : tasks) {
+    places->push_back(std::make_shared<std::optional<T>>());
+    keepers.push_back(internal::keep_result<T>(std::move(task), places->back()));
   }
-  co_return std::move(values);
+  co_await when_all(std::move(keepers));
+  std::vector<T> values;
+  values.reserve(places->size());
+  for (auto& place : *places) values.push_back(std::move(**place));
+  co_return values;
 }
 
 }  // namespace keelson::base
