@@ -57,7 +57,7 @@ Result<std::unique_ptr<ContainerdFixture>> ContainerdFixture::start(ContainerdOp
 
   std::unique_ptr<ContainerdFixture> fixture(new ContainerdFixture);
   fixture->directory_ = pattern;
-  std::string arguments = "up " + pattern + "/env --owner " + std::to_string(::getpid());
+  std::string arguments = "up " + pattern + " --owner " + std::to_string(::getpid());
   if (!options.network) arguments += " --no-network";
   if (options.registry) arguments += " --registry";
   const auto output = run_tool(arguments);
@@ -72,17 +72,16 @@ Result<std::unique_ptr<ContainerdFixture>> ContainerdFixture::start(ContainerdOp
 
 ContainerdFixture::~ContainerdFixture() {
   if (!endpoint_.empty()) {
-    const auto output = run_tool("down " + directory_ + "/env");
+    const auto output = run_tool("down " + directory_);
     if (output.status != 0) std::fprintf(stderr, "%s\n", output.text.c_str());
   }
   std::error_code ignored;
   // Not recursively: what `down` could not remove may be a mount.
-  std::filesystem::remove(directory_ + "/env", ignored);
   std::filesystem::remove(directory_, ignored);
 }
 
 std::string ContainerdFixture::log_tail() const {
-  std::ifstream in(directory_ + "/env/containerd.log");
+  std::ifstream in(directory_ + "/containerd.log");
   std::ostringstream text;
   text << in.rdbuf();
   const std::string all = text.str();
@@ -90,7 +89,7 @@ std::string ContainerdFixture::log_tail() const {
 }
 
 Status ContainerdFixture::restart() {
-  const auto output = run_tool("restart " + directory_ + "/env");
+  const auto output = run_tool("restart " + directory_);
   if (output.status != 0) return Error(ErrorKind::internal, output.text).wrap("while restarting containerd");
   return {};
 }

@@ -52,6 +52,7 @@ class Fields {
   template <class T>
   void read(const YAML::Node& value, const std::string& key, std::vector<T>& out) {
     if (!value.IsSequence()) bad(value, what_ + "." + key + ": expected a list");
+    out.clear();
     for (const auto& item : value) read(item, key, out.emplace_back());
   }
   void read(const YAML::Node& value, const std::string& key, Nanoseconds& out) {
