@@ -25,12 +25,18 @@ class TreeBuilder final : public YAML::EventHandler {
  public:
   TreeBuilder(const DocumentLimits& limits, std::size_t& nodes) : limits_(limits), nodes_(nodes) {}
 
+  // The last scalar that was quoted, tagged or a block.
+  const std::optional<YAML::Mark>& last_marked() const { return last_marked_; }
   std::optional<Node> take() { return std::exchange(root_, std::nullopt); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    // yaml-cpp takes a last line without ':' for a field without value and reports it at the field's own place.
+    if (!frames_.empty() && frames_.back().block && frames_.back().has_key && frames_.back().key_pos == mark.pos) {
+      stop(position(mark), "expected ':' behind the field name \"" + frames_.back().key + "\"");
+    }
     count(position(mark), 1);
     finish(Node(Node::Kind::null, position(mark)), anchor, 1, true);
   }
@@ -40,6 +46,8 @@ class TreeBuilder final : public YAML::EventHandler {
     Node node(Node::Kind::string, position(mark));
     count(node.at, 1);
     const bool plain = tag == "?" || tag == "tag:yaml.org,2002:merge";
+    pos_ = mark.pos;
+    if (tag != "?") last_marked_ = mark;
     if (const Status done = resolve_scalar(tag, value, node); !done.ok()) stop(node.at, done.error().message());
     finish(std::move(node), anchor, 1, plain);
   }
@@ -53,13 +61,13 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(Node::Kind::list, mark, anchor);
+    open(Node::Kind::list, mark, anchor, false);
   }
   void OnSequenceEnd() override { close(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    open(Node::Kind::map, mark, anchor);
+                  YAML::EmitterStyle::value style) override {
+    open(Node::Kind::map, mark, anchor, style == YAML::EmitterStyle::Block);
   }
   void OnMapEnd() override { close(); }
 
@@ -68,7 +76,9 @@ class TreeBuilder final : public YAML::EventHandler {
     Node node;
     YAML::anchor_t anchor = 0;
     std::size_t size = 1;  // values within, this one included
+    bool block = false;    // a map in block style
     bool has_key = false;
+    int key_pos = -1;      // of a scalar key
     bool merging = false;  // the pending key is `<<`
     std::string key;
     Position key_at;
@@ -88,7 +98,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
-  void open(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
+  void open(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor, bool block) {
     const Position where = position(mark);
     count(where, 1);
     if (static_cast<int>(frames_.size()) >= limits_.depth) {
@@ -97,6 +107,7 @@ class TreeBuilder final : public YAML::EventHandler {
     frames_.emplace_back();
     frames_.back().node = Node(kind, where);
     frames_.back().anchor = anchor;
+    frames_.back().block = block;
   }
 
   void close() {
@@ -147,6 +158,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     frame.merging = plain && frame.key == "<<";
     frame.key_at = node.at;
+    frame.key_pos = pos_;
     frame.has_key = true;
   }
 
@@ -185,7 +197,33 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Anchored> anchors_;
   std::optional<Node> root_;
+  int pos_ = -1;  // of the last scalar
+  std::optional<YAML::Mark> last_marked_;
 };
+
+// yaml-cpp takes the end of the text for a closing quote; a file that is only half written must not pass for whole.
+// Only the last scalar can be the one.
+Status check_closed(std::string_view text, const YAML::Mark& mark) {
+  std::size_t pos = static_cast<std::size_t>(mark.pos);
+  // Tags and anchors stand before the quote.
+  while (pos < text.size() && std::string_view("!& \t\r\n").find(text[pos]) != std::string_view::npos) {
+    if (text[pos] == '!' || text[pos] == '&')
+      pos = std::min(text.find_first_of(" \t\r\n", pos), text.size());
+    else
+      ++pos;
+  }
+  if (pos >= text.size() || (text[pos] != '"' && text[pos] != '\'')) return {};
+  const char quote = text[pos];
+  for (std::size_t i = pos + 1; i < text.size(); ++i) {
+    if (text[i] == '\\' && quote == '"') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (quote == '"' || i + 1 == text.size() || text[i + 1] != quote) return {};
+      ++i;
+    }
+  }
+  return at(position(mark), "string without a closing quote");
+}
 
 }  // namespace
 
@@ -198,6 +236,7 @@ Result<std::vector<Node>> read_yaml(std::string_view text, const DocumentLimits&
     while (true) {
       TreeBuilder builder(limits, nodes);
       if (!parser.HandleNextDocument(builder)) break;
+      if (builder.last_marked()) KEELSON_TRY(check_closed(text, *builder.last_marked()));
       out.push_back(builder.take().value_or(Node()));
       if (only_first) break;
     }

@@ -228,7 +228,7 @@ Result<std::vector<Object>> take_items(Object list) {
   for (int i = 0; i < count; ++i) {
     Message* item = reflection->MutableRepeatedMessage(list.message.get(), items, i);
     out.push_back({*type, std::unique_ptr<Message>(item->New())});
-    reflection->Swap(item, out.back().message.get());
+    item->GetReflection()->Swap(item, out.back().message.get());
   }
   return out;
 }

@@ -197,7 +197,8 @@ class Parser {
 
 std::string text_of(const Requirement& r) {
   std::string list;
-  for (const std::string& value : r.values) list.append(list.empty() ? "" : ",").append(value);
+  for (const std::string& value : r.values) list.append(value).append(",");
+  if (!list.empty()) list.pop_back();
   switch (r.op) {
     case Operator::in: return r.values.size() == 1 ? r.key + "=" + list : r.key + " in (" + list + ")";
     case Operator::not_in: return r.values.size() == 1 ? r.key + "!=" + list : r.key + " notin (" + list + ")";
