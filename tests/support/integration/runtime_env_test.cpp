@@ -37,8 +37,11 @@ std::string traces_of(const std::string& directory) {
 
 void run_container(const ContainerdFixture& fixture) {
   const std::string address = fixture.endpoint().substr(7);
+  // Its files below the environment's own directories, where ctr would use the machine's.
+  const std::string state = fixture.directory() + "/state";
   const std::string command = "ctr --address " + address + " --namespace k8s.io run --detach --runc-root " +
-                              fixture.directory() + "/runc keelson.local/busybox:1 trace-test sleep 600 2>&1";
+                              fixture.directory() + "/runc --fifo-dir " + state +
+                              "/fifo keelson.local/busybox:1 trace-test sleep 600 2>&1";
   ASSERT_EQ(std::system(command.c_str()), 0);
 }
 
