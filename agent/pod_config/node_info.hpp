@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "api/quantity.hpp"
+#include "api/pod_resources.hpp"
 
 namespace keelson::agent {
 
 // Quantities by resource name ("cpu", "memory", "hugepages-2Mi").
-using ResourceList = std::map<std::string, api::Quantity>;
+using ResourceList = api::ResourceMap;
 
 enum class SwapBehavior { no_swap, limited_swap };
 

@@ -6,8 +6,7 @@
 namespace keelson::agent {
 namespace {
 
-using QuantityMap = google::protobuf::Map<std::string, k8s::resource::Quantity>;
-using Containers = google::protobuf::RepeatedPtrField<api::core::Container>;
+using QuantityMap = api::ResourceMessageMap;
 
 constexpr std::array<std::string_view, 3> kQosNames{"Guaranteed", "Burstable", "BestEffort"};
 constexpr std::array<std::string_view, 2> kQosResources{"cpu", "memory"};
@@ -15,13 +14,6 @@ constexpr std::int32_t kCriticalPriority = 2'000'000'000;
 
 void add(ResourceList& sum, const ResourceList& more) {
   for (const auto& [name, quantity] : more) sum[name] += quantity;
-}
-
-void take_larger(ResourceList& result, const ResourceList& other) {
-  for (const auto& [name, quantity] : other) {
-    const auto [it, inserted] = result.emplace(name, quantity);
-    if (!inserted && it->second < quantity) it->second = quantity;
-  }
 }
 
 // cpu and memory above zero.
@@ -49,44 +41,10 @@ struct QosSums {
   }
 };
 
-bool is_sidecar(const api::core::Container& container) { return container.restartpolicy() == "Always"; }
-
-enum class Side { requests, limits };
-
-ResourceList of(const api::core::ResourceRequirements& resources, Side side) {
-  return to_resource_list(side == Side::requests ? resources.requests() : resources.limits());
-}
-
-ResourceList sum_of_containers(const api::core::PodSpec& spec, Side side) {
-  ResourceList result;
-  for (const auto& container : spec.containers()) add(result, of(container.resources(), side));
-  ResourceList sidecars;
-  ResourceList largest_init;
-  for (const auto& container : spec.initcontainers()) {
-    const ResourceList own = of(container.resources(), side);
-    ResourceList while_running = sidecars;
-    add(while_running, own);
-    if (is_sidecar(container)) {
-      add(result, own);
-      sidecars = while_running;
-    }
-    take_larger(largest_init, while_running);
-  }
-  take_larger(result, largest_init);
-  return result;
-}
-
 void take_pod_level(ResourceList& result, const QuantityMap& quantities) {
   for (const auto& [name, quantity] : quantities) {
-    if (is_pod_level_resource(name)) result[name] = api::Quantity::of(quantity);
+    if (api::is_pod_level_resource(name)) result[name] = api::Quantity::of(quantity);
   }
-}
-
-bool has_pod_level(const QuantityMap& quantities) {
-  for (const auto& [name, quantity] : quantities) {
-    if (is_pod_level_resource(name)) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -113,21 +71,15 @@ QosClass compute_qos_class(const api::Pod& pod) {
   return QosClass::burstable;
 }
 
-ResourceList to_resource_list(const QuantityMap& quantities) {
-  ResourceList result;
-  for (const auto& [name, quantity] : quantities) result.emplace(name, api::Quantity::of(quantity));
-  return result;
-}
-
 ResourceList effective_requests(const api::Pod& pod, EffectiveOptions options) {
-  ResourceList result = sum_of_containers(pod.spec(), Side::requests);
+  ResourceList result = api::aggregate_requests(pod.spec());
   if (options.pod_level) take_pod_level(result, pod.spec().resources().requests());
-  if (options.overhead) add(result, to_resource_list(pod.spec().overhead()));
+  if (options.overhead) add(result, api::to_resource_map(pod.spec().overhead()));
   return result;
 }
 
 ResourceList effective_limits(const api::Pod& pod, EffectiveOptions options) {
-  ResourceList result = sum_of_containers(pod.spec(), Side::limits);
+  ResourceList result = api::aggregate_limits(pod.spec());
   if (options.pod_level) take_pod_level(result, pod.spec().resources().limits());
   if (options.overhead) {
     for (const auto& [name, quantity] : pod.spec().overhead()) {
@@ -136,15 +88,6 @@ ResourceList effective_limits(const api::Pod& pod, EffectiveOptions options) {
     }
   }
   return result;
-}
-
-bool has_pod_level_resources(const api::Pod& pod) {
-  const auto& resources = pod.spec().resources();
-  return has_pod_level(resources.requests()) || has_pod_level(resources.limits());
-}
-
-bool is_pod_level_resource(std::string_view name) {
-  return name == "cpu" || name == "memory" || name.starts_with("hugepages-");
 }
 
 bool is_static(const api::Pod& pod) {

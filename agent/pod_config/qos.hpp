@@ -19,8 +19,6 @@ std::string_view to_string(QosClass qos);
 QosClass qos_class(const api::Pod& pod);
 QosClass compute_qos_class(const api::Pod& pod);
 
-ResourceList to_resource_list(const google::protobuf::Map<std::string, k8s::resource::Quantity>& quantities);
-
 struct EffectiveOptions {
   bool overhead = true;   // add spec.overhead
   bool pod_level = true;  // let spec.resources replace the sums
@@ -28,10 +26,6 @@ struct EffectiveOptions {
 // Sums over containers with the rules for init containers and sidecars, per resource.
 ResourceList effective_requests(const api::Pod& pod, EffectiveOptions options = {});
 ResourceList effective_limits(const api::Pod& pod, EffectiveOptions options = {});
-
-// spec.resources has any request or limit of a resource it may set (cpu, memory, hugepages-*).
-bool has_pod_level_resources(const api::Pod& pod);
-bool is_pod_level_resource(std::string_view name);
 
 // Static and mirror pods and those of priority 2000000000 and above.
 bool is_critical(const api::Pod& pod);
