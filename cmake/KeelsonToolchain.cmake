@@ -35,6 +35,14 @@ add_compile_definitions(
 if(KEELSON_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=address,undefined)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # Its function-type check cannot be compiled into coroutines by clang 14.
+    add_compile_options(-fno-sanitize=function)
+  endif()
+endif()
+if(KEELSON_FUZZ)
+  # The libraries under the fuzz targets must be instrumented, too, or libFuzzer sees no coverage.
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 if(BUILD_SHARED_LIBS)
   add_link_options(-Wl,-z,defs)
