@@ -164,7 +164,6 @@ constexpr Field kFields[] = {
     {.path = "showHiddenMetricsForVersion",
      .slot = KEELSON_SLOT(show_hidden_metrics_for_version),
      .flag = "show-hidden-metrics-for-version",
-     .flag_current = true,
      .meaning = "Show metrics that were hidden since the previous minor version.",
      .rejected = "anything but the previous minor version (1.35)"},
 };

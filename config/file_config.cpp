@@ -1,5 +1,9 @@
 #include "config/file_config.hpp"
 
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
 #include "config/feature_gates.hpp"
 #include "config/paths.hpp"
 #include "config/values.hpp"

@@ -1,4 +1,7 @@
 // What --help prints: the flags by group, each with its type and the default it has without --config.
+#include <optional>
+#include <type_traits>
+
 #include "config/file_config.hpp"
 #include "config/flags.hpp"
 #include "config/values.hpp"

@@ -1,6 +1,8 @@
 #include "config/load.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <iterator>
 
 #include "api/document.hpp"
 #include "config/credential_providers.hpp"

@@ -5,10 +5,10 @@
 namespace keelson::config {
 namespace {
 
-// "a.b[c]" -> "a.b" -> "a" -> ""
+// "a[0].b[c.d]" -> "a[0].b" -> "a[0]" -> "a" -> ""
 std::string_view parent(std::string_view path) {
   if (path.ends_with(']')) {
-    const auto bracket = path.find('[');
+    const auto bracket = path.rfind('[');
     return bracket == std::string_view::npos ? std::string_view() : path.substr(0, bracket);
   }
   const auto dot = path.rfind('.');

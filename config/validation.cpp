@@ -1,7 +1,10 @@
 // The rules that are ranges and lists of words, as tables.
 #include "config/validation.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <optional>
+#include <type_traits>
 
 #include "config/fields.hpp"
 #include "config/values.hpp"
