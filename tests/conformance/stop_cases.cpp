@@ -99,5 +99,20 @@ TEST_F(Stopping, AShorterGraceWhileALongerOneRunsEndsBoth) {
   EXPECT_EQ(status(id).exit_code(), 137);
 }
 
+TEST_F(Stopping, AbandonedByItsCallerSendsNoSecondSignal) {
+  const auto id = run_until_ready(shell("main", "trap '' TERM; echo ready; sleep 300"));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + milliseconds(500));
+  cri::StopContainerRequest request;
+  request.set_container_id(id);
+  request.set_timeout(2);
+  cri::StopContainerResponse response;
+  EXPECT_EQ(client().runtime().StopContainer(&context, request, &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_FALSE(eventually([&] { return status(id).state() == cri::CONTAINER_EXITED; }, 3500));
+  EXPECT_TRUE(stop(id, 1).ok()) << "but it can be stopped again";
+  EXPECT_EQ(status(id).exit_code(), 137);
+}
+
 }  // namespace
 }  // namespace keelson::conformance

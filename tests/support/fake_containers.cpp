@@ -191,10 +191,11 @@ void World::stop_container(const cri::StopContainerRequest& request, Reply<cri::
   if (request.timeout() <= 0) return kill_container(*container);
   const Nanoseconds grace = features_.quick_timers ? Nanoseconds(std::chrono::milliseconds(request.timeout()))
                                                    : Nanoseconds(std::chrono::seconds(request.timeout()));
-  timers_.after(grace, [this, weak = std::weak_ptr<Container>(container)] {
+  timers_.after(grace, [this, reply, weak = std::weak_ptr<Container>(container)] {
     std::lock_guard relock(mutex_);
     const auto late = weak.lock();
-    if (late && late->state != cri::CONTAINER_EXITED) kill_container(*late);
+    // The runtime waits in the call: when the caller goes away, nobody is left to send the second signal.
+    if (late && late->state != cri::CONTAINER_EXITED && !reply.abandoned()) kill_container(*late);
   });
   deliver_term(container);
 }

@@ -100,9 +100,12 @@ grpc::ServerUnaryReactor* serve(Dispatch& dispatch, const std::string& rpc, cons
   auto request = std::make_shared<const Request>(incoming);
   auto fault = dispatch.arrive(rpc, request);
   auto& world = dispatch.world();
+  const auto reply_by = [call](std::function<void(const grpc::Status&, Response)> send) {
+    return Reply<Response>{std::move(send), [call] { return call->finished(); }};
+  };
   if (!fault) {
     effect(world, *request,
-           [call](const grpc::Status& status, Response answer) { call->finish(status, std::move(answer)); });
+           reply_by([call](const grpc::Status& status, Response answer) { call->finish(status, std::move(answer)); }));
     return reactor;
   }
 
@@ -114,20 +117,20 @@ grpc::ServerUnaryReactor* serve(Dispatch& dispatch, const std::string& rpc, cons
   };
   if (fault->hang) {
     dispatch.keep_hung(call);
-    if (fault->applied) effect(world, *request, [](const grpc::Status&, Response) {});
+    if (fault->applied) effect(world, *request, reply_by([](const grpc::Status&, Response) {}));
     return reactor;
   }
   if (fault->applied) {
-    effect(world, *request,
-           [&world, answer_by_fault, latency = fault->latency](const grpc::Status& status, Response answer) {
-             world.timers().after(latency, [=] { answer_by_fault(status, answer); });
-           });
+    const auto late = [&world, answer_by_fault, latency = fault->latency](const grpc::Status& status, Response answer) {
+      world.timers().after(latency, [=] { answer_by_fault(status, answer); });
+    };
+    effect(world, *request, reply_by(late));
     return reactor;
   }
-  auto proceed = [&world, call, request, effect, answer_by_fault, failing = fault->error.has_value()] {
+  auto proceed = [&world, call, request, effect, answer_by_fault, reply_by, failing = fault->error.has_value()] {
     if (failing) return answer_by_fault(grpc::Status::OK, Response{});
     // A caller that gave up during the latency is not served.
-    if (!call->finished()) effect(world, *request, answer_by_fault);
+    if (!call->finished()) effect(world, *request, reply_by(answer_by_fault));
   };
   if (fault->latency > Nanoseconds(0)) {
     world.timers().after(fault->latency, proceed);

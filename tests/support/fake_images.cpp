@@ -161,6 +161,7 @@ void World::pull_image(const cri::PullImageRequest& request, Reply<cri::PullImag
   image.name = name;
   timers_.after(image.latency, [this, image, reply = std::move(reply)] {
     std::lock_guard relock(mutex_);
+    if (reply.abandoned()) return;
     store_image(image);
     cri::PullImageResponse response;
     response.set_image_ref(find_image(image.name)->id);

@@ -23,8 +23,15 @@ namespace keelson::fakes {
 
 namespace cri = ::runtime::v1;
 
+// Takes the answer of a call, now or later.
 template <class Response>
-using Reply = std::function<void(const grpc::Status&, Response)>;
+struct Reply {
+  std::function<void(const grpc::Status&, Response)> send;
+  // The caller has gone away: what a runtime does only on its behalf is not done.
+  std::function<bool()> abandoned = [] { return false; };
+
+  void operator()(const grpc::Status& status, Response response) const { send(status, std::move(response)); }
+};
 
 struct Container;
 
