@@ -75,8 +75,10 @@ Status decode_binary_into(std::string_view bytes, google::protobuf::Message& mes
 Result<Object> decode_object(const Node& node, const DecodeOptions& options, std::vector<FieldError>& errors);
 Result<Object> decode_object(std::string_view text, const DecodeOptions& options, std::vector<FieldError>& errors);
 Result<Object> decode_object(std::string_view text, const DecodeOptions& options = {});
-// A message of known type from JSON text; apiVersion and kind are checked when present.
-Status decode_json_into(std::string_view text, google::protobuf::Message& message, const DecodeOptions& options = {});
+// A message of known type from JSON text, a server's answer; apiVersion and kind are checked when present. Fields of a
+// newer server are no errors unless `options` says so.
+Status decode_json_into(std::string_view text, google::protobuf::Message& message,
+                        const DecodeOptions& options = {.strictness = Strictness::ignore});
 
 // --- Lists
 // The elements of a list object (PodList -> Pod...) moved out, each with its own type; anything else comes back as the

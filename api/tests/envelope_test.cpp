@@ -93,7 +93,8 @@ TEST(Envelope, DecodesIntoTheExpectedTypeOnly) {
   EXPECT_EQ(out.metadata().name(), "b");
   EXPECT_EQ(decode_json_into(R"({"kind":"Status","apiVersion":"v1","message":"no"})", out).error().message(),
             "expected v1 Pod, got v1 Status: no");
-  EXPECT_TRUE(decode_json_into(R"({"metadata":{}})", out).ok());
+  EXPECT_TRUE(decode_json_into(R"({"metadata":{},"newer":1})", out).ok());
+  EXPECT_FALSE(decode_json_into(R"({"metadata":{},"newer":1})", out, {.strictness = Strictness::error}).ok());
 }
 
 TEST(TextObject, FindsTheTypeByApiVersionAndKind) {
