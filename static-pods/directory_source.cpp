@@ -1,6 +1,7 @@
 #include "static-pods/directory_source.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "static-pods/pod_hash.hpp"
 
@@ -67,9 +68,9 @@ base::Task<void> DirectorySource::scan_once() {
   const std::uint64_t started = events_;
   KnownFiles known;
   for (const auto& [path, file] : files_) known.emplace(path, file.fingerprint);
-  auto scan =
-      co_await pool_.run<ManifestScan>("read manifests of " + config_.path, kScanLimit,
-                                       std::bind(scan_on_pool, config_.path, config_.node_name, std::move(known)));
+  std::function<Result<ManifestScan>()> look =
+      std::bind(scan_on_pool, config_.path, config_.node_name, std::move(known));
+  auto scan = co_await pool_.run<ManifestScan>("read manifests of " + config_.path, kScanLimit, std::move(look));
   ManifestScan result;
   if (scan.ok()) {
     result = std::move(*scan);

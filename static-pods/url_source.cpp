@@ -1,5 +1,6 @@
 #include "static-pods/url_source.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace keelson::static_pods {
@@ -47,8 +48,9 @@ base::Task<void> UrlSource::run() {
 }
 
 base::Task<void> UrlSource::poll() {
-  auto body =
-      co_await pool_.run<std::string>("GET " + shown_, kFetchLimit, std::bind(fetch_, config_.url, config_.headers));
+  // Named locals: GCC 12 destroys aggregates twice that are built inside an awaiting expression.
+  std::function<Result<std::string>()> get = std::bind(fetch_, config_.url, config_.headers);
+  auto body = co_await pool_.run<std::string>("GET " + shown_, kFetchLimit, std::move(get));
   problems_.begin();
   if (!body.ok()) {
     problems_.note(shown_, body.error().to_string(), false, delivered_);
@@ -56,9 +58,9 @@ base::Task<void> UrlSource::poll() {
     Manifest manifest;
     bool read = true;
     if (!body->empty()) {
-      auto parsed = co_await pool_.run<Manifest>(
-          "read pods of " + shown_, kReadLimit,
-          std::bind(read_on_pool, *body, Origin{Origin::Kind::url, config_.url, config_.node_name}));
+      const Origin origin{Origin::Kind::url, config_.url, config_.node_name};
+      std::function<Result<Manifest>()> parse = std::bind(read_on_pool, *body, origin);
+      auto parsed = co_await pool_.run<Manifest>("read pods of " + shown_, kReadLimit, std::move(parse));
       read = parsed.ok();
       if (read) manifest = std::move(*parsed);
       if (!read) problems_.note(shown_, parsed.error().to_string(), false, delivered_);
