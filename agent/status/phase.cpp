@@ -1,5 +1,6 @@
 #include "agent/status/phase.hpp"
 
+#include "agent/pod_config/qos.hpp"
 #include "agent/status/container_status.hpp"
 #include "agent/sync/restart.hpp"
 
@@ -91,12 +92,6 @@ void count_regular(const api::Pod& pod, const api::core::Container& spec, const 
 
 }  // namespace
 
-bool is_static_pod(const api::Pod& pod) {
-  const auto& annotations = pod.metadata().annotations();
-  const auto source = annotations.find("kubernetes.io/config.source");
-  return source != annotations.end() && source->second != "api";
-}
-
 std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool terminating) {
   Tally tally;
   for (const auto& container : status.containerstatuses()) {
@@ -120,7 +115,7 @@ std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, b
   if (tally.running > 0 && tally.unknown == 0) return "Running";
   if (tally.running == 0 && tally.stopped > 0 && tally.unknown == 0) {
     const bool all_succeeded = tally.stopped == tally.succeeded;
-    if (terminating && !is_static_pod(pod)) return all_succeeded ? "Succeeded" : "Failed";
+    if (terminating && !is_static(pod)) return all_succeeded ? "Succeeded" : "Failed";
     if (tally.restartable) return "Running";
     return all_succeeded ? "Succeeded" : "Failed";
   }

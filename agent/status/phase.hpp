@@ -12,6 +12,4 @@ namespace keelson::agent {
 // `status` holds the container statuses already. `terminating`: the agent is ending the pod.
 std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool terminating);
 
-bool is_static_pod(const api::Pod& pod);
-
 }  // namespace keelson::agent

@@ -121,7 +121,7 @@ void make_final(const api::Pod& pod, api::core::PodStatus& status) {
   }
   for (auto& container : *status.mutable_containerstatuses()) end(container);
   for (auto& container : *status.mutable_ephemeralcontainerstatuses()) end(container);
-  if (!is_terminal(status) && !is_static_pod(pod)) status.set_phase("Failed");
+  if (!is_terminal(status) && !is_static(pod)) status.set_phase("Failed");
 }
 
 }  // namespace keelson::agent

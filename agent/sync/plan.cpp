@@ -16,7 +16,7 @@ constexpr std::string_view kHashAnnotation = "io.kubernetes.container.hash";
 bool definition_changed(const api::core::Container& container, const ContainerStatus& status) {
   const auto recorded = status.annotations.find(std::string(kHashAnnotation));
   if (recorded == status.annotations.end()) return true;
-  return recorded->second != container_hash(container);
+  return recorded->second != hash_text(container_hash(container));
 }
 
 // contract 02 §6.2: exit code not 0, or OOM-killed, or of unknown fate.

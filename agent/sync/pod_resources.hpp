@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/sync/pod_runtime.hpp"
+#include "agent/pod_config/mounts.hpp"
+#include "api/objects.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
 
@@ -17,7 +18,7 @@ class PodVolumes {
  public:
   virtual ~PodVolumes() = default;
   // Mounts what is not mounted yet; called at every sync, so it must be cheap when nothing is to do.
-  virtual base::Task<Result<MountedVolumes>> mount(api::PodPtr pod) = 0;
+  virtual base::Task<Result<ResolvedVolumes>> mount(api::PodPtr pod) = 0;
   // Unmounts all volumes of the pod; user data is never removed.
   virtual base::Task<Status> unmount(std::string uid) = 0;
 };
@@ -25,6 +26,8 @@ class PodVolumes {
 class PodCgroups {
  public:
   virtual ~PodCgroups() = default;
+  // The cgroup_parent that the sandbox is given; empty without cgroupsPerQOS.
+  virtual std::string parent_of(const api::Pod& pod) const = 0;
   virtual base::Task<Status> ensure(api::PodPtr pod) = 0;
   virtual base::Task<Status> remove(std::string uid) = 0;
   // UIDs of pods that have a cgroup.

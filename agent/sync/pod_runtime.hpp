@@ -8,11 +8,14 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/images/image_puller.hpp"
+#include "agent/pod_config/container_config.hpp"
+#include "agent/pod_config/sandbox_config.hpp"
 #include "agent/status/status.hpp"
 #include "agent/sync/events.hpp"
 #include "agent/sync/journal.hpp"
@@ -20,17 +23,12 @@
 #include "agent/sync/observer.hpp"
 #include "agent/sync/plan.hpp"
 #include "agent/sync/pod_files.hpp"
+#include "agent/sync/pod_resources.hpp"
+#include "base/backoff.hpp"
 #include "base/logger.hpp"
 #include "cri-client/runtime.hpp"
 
 namespace keelson::agent {
-
-// A volume of the pod as the containers see it: where it is on the host.
-struct MountedVolume {
-  std::string host_path;
-  bool read_only = false;
-};
-using MountedVolumes = std::map<std::string, MountedVolume>;  // by volume name
 
 // What executing a plan came to.
 struct SyncOutcome {
@@ -48,20 +46,18 @@ struct SyncOutcome {
   bool ok() const { return errors.empty(); }
 };
 
-struct KillRequest {
-  std::chrono::seconds grace{30};
-};
-
 class PodRuntime {
  public:
   PodRuntime(base::Loop& loop, base::Clock& clock, base::Random& random, cri::RuntimeService& runtime,
-             ImagePuller& images, PodFiles& files, const NodeFacts& facts, EventRecorder& events)
+             ImagePuller& images, PodFiles& files, PodCgroups& cgroups, const NodeFacts& facts,
+             EventRecorder& events)
       : loop_(loop),
         clock_(clock),
         random_(random),
         runtime_(runtime),
         images_(images),
         files_(files),
+        cgroups_(cgroups),
         facts_(facts),
         events_(events) {}
 
@@ -69,7 +65,7 @@ class PodRuntime {
     api::PodPtr pod;
     ObservedPtr observed;
     Plan plan;
-    MountedVolumes volumes;
+    ResolvedVolumes volumes;
     Journal* journal = nullptr;           // outlives the call
     RestartBackoff* backoff = nullptr;    // outlives the call
     std::function<void()> sandbox_ready;  // called as soon as a new sandbox stands
@@ -77,19 +73,26 @@ class PodRuntime {
   base::Task<SyncOutcome> execute(SyncRequest request);
 
   // Stops all containers (sidecars last, in reverse order), then all sandboxes. Containers that are gone are success.
-  base::Task<Status> kill_pod(api::PodPtr pod, ObservedPtr observed, KillRequest request);
+  base::Task<Status> kill_pod(api::PodPtr pod, ObservedPtr observed, std::chrono::seconds grace);
 
  private:
   struct Execution;
 
+  base::Task<bool> execute_step(std::shared_ptr<Execution> run, const Step* step);
+  base::Task<bool> do_kill_pod(std::shared_ptr<Execution> run, KillPod step);
+  base::Task<bool> do_remove(std::shared_ptr<Execution> run, std::string id);
+  base::Task<bool> do_restart_all(std::shared_ptr<Execution> run, RestartAllContainers step);
+  base::Task<bool> create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt);
+  base::Task<bool> do_start(std::shared_ptr<Execution> run, StartContainer step);
+  base::Task<std::optional<WaitingReason>> start_container(std::shared_ptr<Execution> run, ContainerRef ref);
+  base::Task<void> kill_selected(std::shared_ptr<Execution> run);
   base::Task<Status> kill_container(api::PodPtr pod, std::string id, std::string name, std::string message,
                                     std::chrono::seconds grace);
-  base::Task<Status> create_sandbox(Execution& run, std::uint32_t attempt);
-  base::Task<bool> start_container(Execution& run, StartContainer step);
-  base::Task<std::optional<WaitingReason>> start_sequence(Execution& run, ContainerRef ref);
-  base::Task<Result<cri::PodSandboxConfig>> sandbox_config(api::PodPtr pod, std::uint32_t attempt);
-  base::Task<Result<cri::ContainerConfig>> container_config(Execution& run, ContainerRef ref, EnsuredImage image);
-  base::Task<int> next_restart_count(const Execution& run, ContainerRef ref);
+  base::Task<Result<cri::PodSandboxConfig>> sandbox_config(std::shared_ptr<Execution> run, std::uint32_t attempt,
+                                                           bool record_events);
+  base::Task<Result<ContainerInputs>> container_inputs(std::shared_ptr<Execution> run, ContainerRef ref,
+                                                       EnsuredImage image);
+  base::Task<std::uint32_t> next_restart_count(std::shared_ptr<Execution> run, std::string name);
   void event(const api::Pod& pod, bool warning, std::string reason, std::string message, std::string field_path = "");
 
   base::Loop& loop_;
@@ -98,6 +101,7 @@ class PodRuntime {
   cri::RuntimeService& runtime_;
   ImagePuller& images_;
   PodFiles& files_;
+  PodCgroups& cgroups_;
   const NodeFacts& facts_;
   EventRecorder& events_;
 };

@@ -75,6 +75,7 @@ void PodWorker::terminate(Termination termination) {
   journal_.decided("the pod is ended: " + termination.why);
   journal_.log().info("Pod is terminating", {{"why", termination.why}});
   termination_ = std::move(termination);
+  termination_->since = context_.clock.now();
   if (state_ == WorkerState::sync) {
     state_ = WorkerState::terminating;
     interrupt_.notify();
@@ -121,7 +122,7 @@ base::Task<void> PodWorker::rounds() {
 }
 
 base::Task<bool> PodWorker::observe() {
-  auto seen = co_await context_.observer.observe(pod_->metadata().uid(), last_round_);
+  auto seen = co_await context_.observer.observe(pod_->metadata().uid(), last_change_);
   if (!seen.ok()) {
     const std::string text = "error determining status: " + seen.error().to_string();
     context_.events.record(*pod_, {true, "FailedSync", text, ""});
@@ -157,7 +158,7 @@ base::Task<void> PodWorker::read_termination_messages() {
 
 void PodWorker::compute_status() {
   StatusInput input{*pod_, status_, *observed_, probes_, waiting_, termination_messages_};
-  input.host_ips = context_.facts.node_ips;
+  input.host_ips = context_.facts.info.node_ips;
   input.runtime_name = context_.facts.runtime_name;
   input.now = context_.clock.now();
   input.agent_started = context_.facts.agent_started;
@@ -175,7 +176,6 @@ base::Task<base::Duration> PodWorker::sync_round() {
     journal_.waits_for(problem);
     co_return std::chrono::seconds(5);
   }
-  const base::SteadyTime began = context_.clock.steady_now();
   const bool seen = co_await observe();
   if (!seen) co_return after_error(kErrorRetry);
   compute_status();
@@ -184,12 +184,9 @@ base::Task<base::Duration> PodWorker::sync_round() {
     co_return base::Duration::zero();
   }
   base::Duration retry{};
-  MountedVolumes volumes;
+  ResolvedVolumes volumes;
   const bool prepared = co_await prepare(volumes, retry);
-  if (!prepared) {
-    last_round_ = began;
-    co_return retry;
-  }
+  if (!prepared) co_return retry;
   const PlanInput input{*pod_, *observed_, backoff_, probes_, exit_clock_.exits(), context_.clock.steady_now()};
   PodRuntime::SyncRequest request;
   request.pod = pod_;
@@ -202,17 +199,19 @@ base::Task<base::Duration> PodWorker::sync_round() {
   if (request.plan.empty()) journal_.waits_for("");
   SyncOutcome outcome = co_await context_.runtime.execute(std::move(request));
   apply(outcome);
-  last_round_ = outcome.did_anything ? context_.clock.steady_now() : began;
-  if (outcome.did_anything) context_.observer.look_again(pod_->metadata().uid());
+  if (outcome.did_anything) {
+    last_change_ = context_.clock.steady_now();
+    context_.observer.look_again(pod_->metadata().uid());
+  }
+  base::Duration next = outcome.ok() ? after_success() : after_error(kErrorRetry);
   if (outcome.retry_at) {
     const base::Duration left = *outcome.retry_at - context_.clock.steady_now();
-    co_return std::max<base::Duration>(left, std::chrono::milliseconds(1));
+    next = std::min(next, std::max<base::Duration>(left, std::chrono::milliseconds(1)));
   }
-  if (outcome.ok()) co_return after_success();
-  co_return after_error(kErrorRetry);
+  co_return next;
 }
 
-base::Task<bool> PodWorker::prepare(MountedVolumes& volumes, base::Duration& retry) {
+base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& retry) {
   const std::string uid = pod_->metadata().uid();
   if (const std::string problem = context_.health.network_problem();
       !problem.empty() && !pod_->spec().hostnetwork() && !observed_->any_ready_sandbox()) {
@@ -294,8 +293,8 @@ base::Task<base::Duration> PodWorker::terminating_round() {
     co_return base::Duration::zero();
   }
   journal_.waits_for("its containers to stop (grace period " + std::to_string(grace().count()) + " s)");
-  auto killed = co_await context_.runtime.kill_pod(pod_, observed_, {grace()});
-  last_round_ = context_.clock.steady_now();
+  auto killed = co_await context_.runtime.kill_pod(pod_, observed_, grace());
+  last_change_ = context_.clock.steady_now();
   if (!killed.ok()) {
     const std::string text = "error killing pod: " + killed.error().to_string();
     context_.events.record(*pod_, {true, "FailedKillPod", text, ""});

@@ -53,6 +53,7 @@ struct Termination {
   std::optional<std::chrono::seconds> grace;  // none: the pod's own
   std::optional<ForcedEnd> forced;
   bool deleted = false;  // the pod itself is gone or asked to go, not only finished
+  base::SystemTime since{};  // set by the worker
 };
 
 class PodWorker {
@@ -82,7 +83,7 @@ class PodWorker {
   base::Task<base::Duration> sync_round();
   base::Task<base::Duration> terminating_round();
   base::Task<bool> terminated_round();
-  base::Task<bool> prepare(MountedVolumes& volumes, base::Duration& retry);
+  base::Task<bool> prepare(ResolvedVolumes& volumes, base::Duration& retry);
   base::Task<bool> observe();
   base::Task<void> read_termination_messages();
   void compute_status();
@@ -99,7 +100,7 @@ class PodWorker {
   std::optional<Termination> termination_;
   base::Notification bell_;       // something happened: make a round
   base::Notification interrupt_;  // leave the round in progress: termination has begun
-  base::SteadyTime last_round_{};
+  base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;
   api::core::PodStatus status_;
   ExitClock exit_clock_;

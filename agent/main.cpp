@@ -1,0 +1,72 @@
+// keelson: the node agent, and its tools for the person on the node (ps, explain, doctor).
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/cli/arguments.hpp"
+#include "agent/cli/cli.hpp"
+#include "agent/wiring/agent.hpp"
+#include "base/logger.hpp"
+#include "config/files.hpp"
+#include "config/load.hpp"
+
+namespace {
+
+using namespace keelson;
+
+// Keelson's own flag; everything else is the kubelet's and config's to judge.
+std::string take_control_socket(std::vector<std::string>& args) {
+  std::string path = agent::default_control_socket;
+  std::vector<std::string> rest;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const std::string& arg = args[i];
+    if (arg == "--control-socket" && i + 1 < args.size()) {
+      path = args[++i];
+    } else if (arg.rfind("--control-socket=", 0) == 0) {
+      path = arg.substr(arg.find('=') + 1);
+    } else {
+      rest.push_back(arg);
+    }
+  }
+  args = std::move(rest);
+  return path;
+}
+
+std::shared_ptr<base::LogSink> make_sink(const config::Configuration& configuration) {
+  const auto& logging = configuration.kubelet.logging;
+  const auto format = logging.format == "json" ? base::LogFormat::json : base::default_text_format();
+  return std::make_shared<base::LogSink>(format, static_cast<int>(logging.verbosity));
+}
+
+int refuse(const config::Refuse& refusal) {
+  for (const auto& warning : refusal.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const auto& error : refusal.errors) std::fprintf(stderr, "error: %s\n", error.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && agent::is_cli_command(argv[1])) return agent::cli_main(argc, argv);
+  std::vector<std::string> args(argv + 1, argv + argc);
+  const std::string control_socket = take_control_socket(args);
+  auto outcome = config::load(args, config::RealFiles());
+  if (const auto* refusal = std::get_if<config::Refuse>(&outcome)) return refuse(*refusal);
+  if (const auto* text = std::get_if<config::Print>(&outcome)) {
+    for (const auto& warning : text->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    std::fputs(text->text.c_str(), stdout);
+    return text->exit_code;
+  }
+  auto& run = std::get<config::Run>(outcome);
+  const auto sink = make_sink(run.configuration);
+  const base::Logger log(sink);
+  for (const auto& warning : run.warnings) log.warning(warning);
+  agent::AgentOptions options;
+  options.control_socket = control_socket;
+  options.reload = [args] { return config::load(args, config::RealFiles()); };
+  options.log_sink = sink;
+  agent::Agent agent(std::move(run.configuration), std::move(options), log);
+  return agent.run();
+}

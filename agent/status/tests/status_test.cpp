@@ -1,0 +1,286 @@
+#include "agent/status/status.hpp"
+
+#include <gtest/gtest.h>
+
+#include "agent/status/container_status.hpp"
+#include "agent/sync/tests/pod_maker.hpp"
+
+namespace keelson::agent {
+namespace {
+
+using cri::ContainerState;
+using testing::make_container;
+using testing::make_pod;
+using testing::make_sandbox;
+using testing::make_sidecar;
+using testing::make_status;
+
+class PodStatus : public ::testing::Test {
+ protected:
+  api::Pod pod = make_pod({"a"});
+  api::core::PodStatus before;
+  ObservedPod observed;
+  std::map<std::string, ProbeView> probes;
+  std::map<std::string, WaitingReason> waiting;
+  std::map<std::string, std::string> termination;
+  base::SystemTime now{std::chrono::hours(500'000)};
+  bool terminating = false;
+
+  void container(const std::string& id, const api::core::Container& spec, ContainerState state, int code = 0,
+                 std::uint32_t attempt = 0) {
+    observed.containers.push_back(make_status(id, spec, state, code, attempt));
+    sort_newest_first(observed);
+  }
+
+  api::core::PodStatus run() {
+    StatusInput input{pod, before, observed, probes, waiting, termination};
+    input.host_ips = {"192.0.2.10"};
+    input.runtime_name = "containerd";
+    input.now = now;
+    input.agent_started = now;
+    input.terminating = terminating;
+    return status(input);
+  }
+
+  std::string condition(const std::string& type) {
+    const auto result = run();
+    for (const auto& condition : result.conditions()) {
+      if (condition.type() == type) {
+        return condition.status() + " " + condition.reason() + " " + condition.message();
+      }
+    }
+    return "absent";
+  }
+};
+
+TEST_F(PodStatus, OfANewPodIsPendingWithContainersCreating) {
+  const auto result = run();
+  EXPECT_EQ(result.phase(), "Pending");
+  ASSERT_EQ(result.containerstatuses_size(), 1);
+  EXPECT_EQ(result.containerstatuses(0).state().waiting().reason(), "ContainerCreating");
+  EXPECT_FALSE(result.containerstatuses(0).started());
+  EXPECT_EQ(result.containerstatuses(0).image(), "image:1");
+  EXPECT_EQ(result.qosclass(), "BestEffort");
+  EXPECT_EQ(result.hostip(), "192.0.2.10");
+  EXPECT_EQ(condition("PodReadyToStartContainers"), "False  ");
+  EXPECT_EQ(condition("Ready"), "False ContainersNotReady containers with unready status: [a]");
+  EXPECT_EQ(condition("Initialized"), "True  ");
+  EXPECT_EQ(condition("PodScheduled"), "True  ");
+}
+
+TEST_F(PodStatus, WritesConditionsInTheKubeletsOrderAfterForeignOnes) {
+  before.add_conditions()->set_type("example.com/gate");
+  const auto result = run();
+  std::string order;
+  for (const auto& condition : result.conditions()) order += condition.type() + " ";
+  EXPECT_EQ(order, "example.com/gate PodReadyToStartContainers Initialized Ready ContainersReady PodScheduled ");
+}
+
+TEST_F(PodStatus, OfARunningPodIsReadyWithItsAddresses) {
+  observed.sandboxes = {make_sandbox("s")};
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  const auto result = run();
+  EXPECT_EQ(result.phase(), "Running");
+  EXPECT_TRUE(result.containerstatuses(0).ready());
+  EXPECT_EQ(result.containerstatuses(0).containerid(), "containerd://a0");
+  EXPECT_EQ(result.containerstatuses(0).imageid(), "sha256:ref");
+  EXPECT_EQ(result.podip(), "10.88.0.5");
+  EXPECT_EQ(condition("Ready"), "True  ");
+}
+
+TEST_F(PodStatus, SortsContainersByNameAndInitContainersBySpec) {
+  pod = make_pod({"z", "b"});
+  *pod.mutable_spec()->add_initcontainers() = make_container("y");
+  *pod.mutable_spec()->add_initcontainers() = make_container("c");
+  const auto result = run();
+  EXPECT_EQ(result.containerstatuses(0).name(), "b");
+  EXPECT_EQ(result.initcontainerstatuses(0).name(), "y");
+  EXPECT_EQ(result.containerstatuses(0).state().waiting().reason(), "PodInitializing");
+  EXPECT_EQ(result.initcontainerstatuses(0).state().waiting().reason(), "PodInitializing");
+}
+
+TEST_F(PodStatus, PhaseFollowsTheContainers) {
+  struct Row {
+    const char* name;
+    const char* policy;
+    ContainerState a;
+    int a_code;
+    ContainerState b;
+    int b_code;
+    bool terminating;
+    const char* phase;
+  };
+  const auto exited = ContainerState::exited;
+  const auto running = ContainerState::running;
+  const Row rows[] = {
+      {"both run", "Always", running, 0, running, 0, false, "Running"},
+      {"one ended", "Always", exited, 0, running, 0, false, "Running"},
+      {"both ended and restart", "Always", exited, 0, exited, 1, false, "Running"},
+      {"both ended well for good", "Never", exited, 0, exited, 0, false, "Succeeded"},
+      {"one failed for good", "Never", exited, 0, exited, 1, false, "Failed"},
+      {"one failed, on failure", "OnFailure", exited, 0, exited, 1, false, "Running"},
+      {"both well, on failure", "OnFailure", exited, 0, exited, 0, false, "Succeeded"},
+      {"ending, all well", "Always", exited, 0, exited, 0, true, "Succeeded"},
+      {"ending, one failed", "Always", exited, 0, exited, 137, true, "Failed"},
+      {"one never started", "Always", ContainerState::created, 0, running, 0, false, "Pending"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    pod = make_pod({"a", "b"}, row.policy);
+    observed = {};
+    observed.sandboxes = {make_sandbox("s")};
+    container("a0", pod.spec().containers(0), row.a, row.a_code);
+    container("b0", pod.spec().containers(1), row.b, row.b_code);
+    terminating = row.terminating;
+    EXPECT_EQ(run().phase(), row.phase);
+  }
+}
+
+TEST_F(PodStatus, OfAStaticPodThatIsEndedIsNotForcedToATerminalPhase) {
+  (*pod.mutable_metadata()->mutable_annotations())["kubernetes.io/config.source"] = "file";
+  observed.sandboxes = {make_sandbox("s")};
+  container("a0", pod.spec().containers(0), ContainerState::exited, 1);
+  terminating = true;
+  EXPECT_EQ(run().phase(), "Running");
+}
+
+TEST_F(PodStatus, NeverLeavesATerminalPhase) {
+  before.set_phase("Failed");
+  before.set_reason("Evicted");
+  before.set_message("low on memory");
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  const auto result = run();
+  EXPECT_EQ(result.phase(), "Failed");
+  EXPECT_EQ(result.reason(), "Evicted");
+  EXPECT_EQ(condition("Ready"), "False PodFailed ");
+}
+
+TEST_F(PodStatus, ShowsAFailedStartAsWaitingAndTheLastEndAsLastState) {
+  observed.sandboxes = {make_sandbox("s")};
+  container("a0", pod.spec().containers(0), ContainerState::exited, 3, 4);
+  waiting["a"] = {"CrashLoopBackOff", "back-off 10s"};
+  const auto result = run();
+  const auto& a = result.containerstatuses(0);
+  EXPECT_EQ(a.state().waiting().reason(), "CrashLoopBackOff");
+  EXPECT_EQ(a.laststate().terminated().exitcode(), 3);
+  EXPECT_EQ(a.restartcount(), 4);
+  EXPECT_EQ(result.phase(), "Running");
+}
+
+TEST_F(PodStatus, DoesNotShowAnOldFailureOfAContainerThatRunsOrMayNotRestart) {
+  waiting["a"] = {"ErrImagePull", "no such host"};
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  EXPECT_TRUE(run().containerstatuses(0).state().has_running());
+  pod = make_pod({"a"}, "Never");
+  observed = {};
+  container("a0", pod.spec().containers(0), ContainerState::exited, 1);
+  EXPECT_TRUE(run().containerstatuses(0).state().has_terminated());
+}
+
+TEST_F(PodStatus, RestartCountNeverFalls) {
+  auto& was = *before.add_containerstatuses();
+  was.set_name("a");
+  was.set_restartcount(7);
+  container("a0", pod.spec().containers(0), ContainerState::running, 0, 2);
+  EXPECT_EQ(run().containerstatuses(0).restartcount(), 7);
+}
+
+TEST_F(PodStatus, SaysThatARunningContainerIsLostWhenTheRuntimeForgotIt) {
+  auto& was = *before.add_containerstatuses();
+  was.set_name("a");
+  was.set_restartcount(1);
+  was.mutable_state()->mutable_running();
+  const auto result = run();
+  const auto& a = result.containerstatuses(0);
+  EXPECT_TRUE(a.state().has_waiting());
+  EXPECT_EQ(a.laststate().terminated().reason(), "ContainerStatusUnknown");
+  EXPECT_EQ(a.laststate().terminated().exitcode(), 137);
+  EXPECT_EQ(a.restartcount(), 2);
+}
+
+TEST_F(PodStatus, AppendsTheTerminationMessageToTheRuntimesAndCutsIt) {
+  container("a0", pod.spec().containers(0), ContainerState::exited, 1);
+  observed.containers[0].message = "runtime says";
+  termination["a0"] = "app says";
+  EXPECT_EQ(run().containerstatuses(0).state().terminated().message(), "runtime says: app says");
+  termination["a0"] = std::string(20'000, 'x');
+  EXPECT_EQ(run().containerstatuses(0).state().terminated().message().size(), 12'288u);
+}
+
+TEST_F(PodStatus, IsInitializedOnlyWhenAllInitContainersAreDone) {
+  *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+  *pod.mutable_spec()->add_initcontainers() = make_sidecar("side");
+  observed.sandboxes = {make_sandbox("s")};
+  container("i0-0", pod.spec().initcontainers(0), ContainerState::running);
+  EXPECT_EQ(condition("Initialized"), "False ContainersNotInitialized containers with incomplete status: [i0 side]");
+  EXPECT_EQ(run().phase(), "Pending");
+  observed.containers.clear();
+  container("i0-0", pod.spec().initcontainers(0), ContainerState::exited, 0);
+  container("side0", pod.spec().initcontainers(1), ContainerState::running);
+  EXPECT_EQ(condition("Initialized"), "True  ");
+}
+
+TEST_F(PodStatus, FailsWhenAnInitContainerFailedForGood) {
+  pod = make_pod({"a"}, "Never");
+  *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+  container("i0-0", pod.spec().initcontainers(0), ContainerState::exited, 1);
+  EXPECT_EQ(run().phase(), "Failed");
+}
+
+TEST_F(PodStatus, NeedsStartupAndReadinessProbesToAgree) {
+  auto& spec = *pod.mutable_spec()->mutable_containers(0);
+  spec.mutable_startupprobe();
+  spec.mutable_readinessprobe();
+  container("a0", spec, ContainerState::running);
+  observed.containers[0].started_at =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
+  EXPECT_FALSE(run().containerstatuses(0).started());
+  probes["a0"].startup = ProbeResult::success;
+  EXPECT_TRUE(run().containerstatuses(0).started());
+  EXPECT_FALSE(run().containerstatuses(0).ready());
+  probes["a0"].readiness = ProbeResult::success;
+  EXPECT_TRUE(run().containerstatuses(0).ready());
+}
+
+TEST_F(PodStatus, KeepsTransitionTimesWhileAConditionDoesNotChange) {
+  before = run();
+  const auto first = before.conditions(2).lasttransitiontime().seconds();
+  now += std::chrono::hours(1);
+  EXPECT_EQ(run().conditions(2).lasttransitiontime().seconds(), first);
+  observed.sandboxes = {make_sandbox("s")};
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  EXPECT_EQ(run().conditions(2).lasttransitiontime().seconds(), first + 3600);
+}
+
+TEST_F(PodStatus, KeepsTheAddressOfADeadSandbox) {
+  observed.sandboxes = {make_sandbox("s")};
+  before = run();
+  observed.sandboxes[0].state = cri::SandboxState::not_ready;
+  observed.sandboxes[0].ips.clear();
+  EXPECT_EQ(run().podip(), "10.88.0.5");
+}
+
+TEST_F(PodStatus, ChecksReadinessGates) {
+  pod.mutable_spec()->add_readinessgates()->set_conditiontype("example.com/gate");
+  observed.sandboxes = {make_sandbox("s")};
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  EXPECT_EQ(condition("Ready"),
+            "False ReadinessGatesNotReady corresponding condition of pod readiness gate \"example.com/gate\" does not exist.");
+  auto& gate = *before.add_conditions();
+  gate.set_type("example.com/gate");
+  gate.set_status("False");
+  EXPECT_EQ(condition("Ready"),
+            "False ReadinessGatesNotReady the status of pod readiness gate \"example.com/gate\" is not \"True\", but False");
+  gate.set_status("True");
+  EXPECT_EQ(condition("Ready"), "True  ");
+}
+
+TEST_F(PodStatus, OfAFinishedPodEndsWhatNeverEndedVisibly) {
+  auto result = run();
+  make_final(pod, result);
+  EXPECT_EQ(result.phase(), "Failed");
+  EXPECT_EQ(result.containerstatuses(0).state().terminated().reason(), "ContainerStatusUnknown");
+}
+
+}  // namespace
+}  // namespace keelson::agent

@@ -1,0 +1,101 @@
+#include "agent/wiring/cgroups_adapter.hpp"
+
+#include "agent/pod_config/qos.hpp"
+#include "agent/pod_config/resources.hpp"
+#include "agent/sync/containers.hpp"
+#include "cgroup-manager/cgroup_files.hpp"
+#include "cgroup-manager/cgroupfs.hpp"
+#include "cgroup-manager/layout.hpp"
+
+namespace keelson::agent {
+namespace {
+
+constexpr auto kLimit = std::chrono::seconds(30);
+
+cgroups::QosClass tier_class(const api::Pod& pod) {
+  switch (qos_class(pod)) {
+    case QosClass::guaranteed: return cgroups::QosClass::guaranteed;
+    case QosClass::burstable: return cgroups::QosClass::burstable;
+    case QosClass::best_effort: break;
+  }
+  return cgroups::QosClass::best_effort;
+}
+
+}  // namespace
+
+struct CgroupsAdapter::Driver {
+  explicit Driver(cgroups::Layout layout) : cgroupfs(files, std::move(layout)) {}
+  cgroups::RealCgroupFiles files;
+  cgroups::CgroupfsDriver cgroupfs;
+};
+
+CgroupsAdapter::CgroupsAdapter(base::BlockingPool& pool, base::Logger log, const NodeInfo& node)
+    : pool_(pool), log_(std::move(log)), node_(node) {}
+
+CgroupsAdapter::~CgroupsAdapter() = default;
+
+Result<std::unique_ptr<CgroupsAdapter>> CgroupsAdapter::create(base::BlockingPool& pool, base::Logger log,
+                                                               const config::KubeletConfiguration& kubelet,
+                                                               const NodeInfo& node) {
+  std::unique_ptr<CgroupsAdapter> adapter(new CgroupsAdapter(pool, std::move(log), node));
+  adapter->per_qos_ = kubelet.cgroups_per_qos;
+  adapter->pids_limit_ = kubelet.pod_pids_limit;
+  if (!kubelet.cgroups_per_qos) return adapter;
+  auto root = cgroups::parse_root(kubelet.effective_cgroup_root());
+  if (!root.ok()) return root.error().wrap("cgroupRoot");
+  adapter->root_ = std::move(*root);
+  auto layout = cgroups::find_layout();
+  if (!layout.ok()) return layout.error().wrap("while looking for the cgroup hierarchies");
+  adapter->driver_ = std::make_shared<Driver>(std::move(*layout));
+  return adapter;
+}
+
+std::string CgroupsAdapter::parent_of(const api::Pod& pod) const {
+  if (!per_qos_) return "";
+  const auto driver = systemd_ ? cgroups::Driver::systemd : cgroups::Driver::cgroupfs;
+  return cgroups::path(driver, cgroups::pod(root_, tier_class(pod), pod.metadata().uid()));
+}
+
+base::Task<Status> CgroupsAdapter::ensure(api::PodPtr pod) {
+  if (idle()) co_return Status();
+  const cgroups::CgroupName name = cgroups::pod(root_, tier_class(*pod), pod->metadata().uid());
+  const cgroups::Limits limits = pod_cgroup_limits(*pod, node_, pids_limit_, false);
+  std::function<Result<cgroups::Ensured>()> work = [driver = driver_, name, limits] {
+    return driver->cgroupfs.ensure(name, limits);
+  };
+  auto made = co_await pool_.run<cgroups::Ensured>("make the pod's cgroup", kLimit, std::move(work));
+  if (!made.ok()) co_return made.error();
+  for (const Error& warning : made->warnings) {
+    log_.warning("A limit of a pod cgroup was not set", {{"pod", pod_path(*pod)}, {"err", warning}});
+  }
+  co_return Status();
+}
+
+base::Task<Status> CgroupsAdapter::remove(std::string uid) {
+  if (idle()) co_return Status();
+  std::function<Status()> work = [driver = driver_, root = root_, uid]() -> Status {
+    for (const auto tier :
+         {cgroups::QosClass::guaranteed, cgroups::QosClass::burstable, cgroups::QosClass::best_effort}) {
+      KEELSON_TRY(driver->cgroupfs.destroy(cgroups::pod(root, tier, uid)));
+    }
+    return {};
+  };
+  auto removed = co_await pool_.run<void>("remove the cgroup of pod " + uid, kLimit, std::move(work));
+  co_return removed;
+}
+
+base::Task<Result<std::vector<std::string>>> CgroupsAdapter::list() {
+  if (idle()) co_return std::vector<std::string>{};
+  std::function<Result<std::vector<std::string>>()> work = [driver = driver_,
+                                                            root = root_]() -> Result<std::vector<std::string>> {
+    auto found = driver->cgroupfs.list_pods(root);
+    if (!found.ok()) return found.error();
+    std::vector<std::string> out;
+    for (const auto& pod : *found) out.push_back(pod.uid);
+    return out;
+  };
+  auto uids = co_await pool_.run<std::vector<std::string>>("list pod cgroups", kLimit, std::move(work));
+  co_return uids;
+}
+
+}  // namespace keelson::agent
