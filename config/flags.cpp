@@ -80,6 +80,10 @@ class Parser {
 
  private:
   void take(const std::string& arg) {
+    if (!is_utf8(arg)) {
+      out_.errors.push_back("argument " + std::to_string(next_) + " of the command line is not UTF-8 text");
+      return;
+    }
     if (rest_is_bare_ || arg.empty() || arg == "-" || arg[0] != '-') {
       out_.errors.push_back("unexpected argument " + quote(arg) + ": only flags are taken" +
                             (previous_bool_.empty() ? "" : " (write --" + previous_bool_ + "=" + arg + ")"));
@@ -154,6 +158,10 @@ class Parser {
         return;
       }
       value = args_[next_++];
+      if (!is_utf8(*value)) {
+        out_.errors.push_back("--" + name + ": the value is not UTF-8 text");
+        return;
+      }
     }
     const bool first = seen_.insert(spec.name).second;
     if (first) deprecation_line(spec);

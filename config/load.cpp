@@ -189,6 +189,9 @@ Outcome load(const std::vector<std::string>& args, const Files& files) {
   if (const std::string& path = configuration.flags.image_credential_provider_config; !path.empty()) {
     configuration.credential_providers = load_credential_providers(path, files, errors);
   }
+  for (auto* lines : {&errors, &warnings}) {
+    for (std::string& line : *lines) line = on_one_line(line);
+  }
   if (!errors.empty()) return Refuse{std::move(errors), std::move(warnings)};
   if (configuration.flags.check_config) return Print{"configuration is valid\n", 0, std::move(warnings)};
   return Run{std::move(configuration), std::move(warnings)};

@@ -48,6 +48,9 @@ std::string show(Slot slot);
 std::string quote(std::string_view text);
 // "a", "b" or "c"
 std::string one_of(const std::vector<std::string_view>& words);
+// The text with control characters escaped, so that it is one line: names of fields may hold anything.
+std::string on_one_line(std::string_view text);
+bool is_utf8(const std::string& text);
 Result<bool> parse_bool(std::string_view text);
 bool is_ip_address(const std::string& text);
 std::vector<std::string> split(std::string_view text, char separator);

@@ -192,21 +192,36 @@ Status parse_flag_text(std::string_view text, Slot slot, Form form, bool first) 
   return std::visit(FlagReader{text, form, first}, slot);
 }
 
-std::string quote(std::string_view text) {
-  std::string out = "\"";
+std::string on_one_line(std::string_view text) {
+  std::string out;
   for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) {
       out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      char escaped[5];
-      std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      out += escaped;
-    } else {
-      out += c;
+      continue;
     }
+    char escaped[5];
+    std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    out += escaped;
   }
-  return out + "\"";
+  return out;
+}
+
+std::string quote(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return "\"" + on_one_line(out) + "\"";
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    (void)nlohmann::json(text).dump();
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
 }
 
 std::string one_of(const std::vector<std::string_view>& words) {

@@ -222,6 +222,18 @@ TEST(Errors, PointAtTheLineOfThePartThatIsWrong) {
                           StartsWith("/etc/kubelet.yaml:10: registerWithTaints[0].effect: Unsupported value")));
 }
 
+TEST(Errors, AreOneLineEachWhateverANameHolds) {
+  EXPECT_THAT(errors_of(load_body("\"a\\nb\": 1\nevictionHard: {\"x\\ty\": 1Gi}\n", {"--check-config"})),
+              ElementsAre("/etc/kubelet.yaml:3: a\\x0ab: unknown field",
+                          StartsWith("/etc/kubelet.yaml:4: evictionHard[x\\x09y]: Unsupported value: \"x\\x09y\"")));
+}
+
+TEST(Errors, ArgumentsThatAreNoTextAreRefused) {
+  EXPECT_THAT(
+      errors_of(load({"--cluster-domain=\xff", "--provider-id", "\xc3("}, FakeFiles())),
+      ElementsAre("argument 1 of the command line is not UTF-8 text", "--provider-id: the value is not UTF-8 text"));
+}
+
 struct BadFile {
   std::string text;
   std::string expected;

@@ -15,6 +15,7 @@ void keelson_fuzz_yaml(std::string_view input);
 void keelson_fuzz_json(std::string_view input);
 void keelson_fuzz_binary(std::string_view input);
 void keelson_fuzz_quantity(std::string_view input);
+void keelson_fuzz_config(std::string_view input);
 
 namespace {
 
@@ -72,5 +73,6 @@ TEST(FuzzCorpus, YamlHoldsItsProperties) { replay("yaml", keelson_fuzz_yaml); }
 TEST(FuzzCorpus, JsonHoldsItsProperties) { replay("json", keelson_fuzz_json); }
 TEST(FuzzCorpus, BinaryHoldsItsProperties) { replay("binary", keelson_fuzz_binary); }
 TEST(FuzzCorpus, QuantityHoldsItsProperties) { replay("quantity", keelson_fuzz_quantity); }
+TEST(FuzzCorpus, ConfigHoldsItsProperties) { replay("config", keelson_fuzz_config); }
 
 }  // namespace
