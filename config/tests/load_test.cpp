@@ -270,18 +270,18 @@ TEST(Errors, AFileOfAnotherKindIsNotPickedApart) {
 }
 
 TEST(Paths, OfTheMainFileStartAtItsFolder) {
-  FakeFiles files{{"/work/dir/conf/k.yaml", kHeader +
+  FakeFiles files{{"/cwd/conf/k.yaml", kHeader +
                                                 "staticPodPath: manifests\ntlsCertFile: ../a.crt\n"
                                                 "tlsPrivateKeyFile: ./a.key\nresolvConf: r.conf\nvolumePluginDir: v/\n"
                                                 "podLogsDir: logs\nauthentication: {x509: {clientCAFile: ca.crt}}\n"}};
   const auto values = must_run(load({"--config=conf/k.yaml", "--kubeconfig=/k"}, files)).kubelet;
-  EXPECT_EQ(values.static_pod_path, "/work/dir/conf/manifests");
-  EXPECT_EQ(values.tls_cert_file, "/work/dir/a.crt");
-  EXPECT_EQ(values.tls_private_key_file, "/work/dir/conf/a.key");
-  EXPECT_EQ(values.resolv_conf, "/work/dir/conf/r.conf");
-  EXPECT_EQ(values.volume_plugin_dir, "/work/dir/conf/v");
-  EXPECT_EQ(values.pod_logs_dir, "/work/dir/conf/logs");
-  EXPECT_EQ(values.authentication.x509.client_ca_file, "/work/dir/conf/ca.crt");
+  EXPECT_EQ(values.static_pod_path, "/cwd/conf/manifests");
+  EXPECT_EQ(values.tls_cert_file, "/cwd/a.crt");
+  EXPECT_EQ(values.tls_private_key_file, "/cwd/conf/a.key");
+  EXPECT_EQ(values.resolv_conf, "/cwd/conf/r.conf");
+  EXPECT_EQ(values.volume_plugin_dir, "/cwd/conf/v");
+  EXPECT_EQ(values.pod_logs_dir, "/cwd/conf/logs");
+  EXPECT_EQ(values.authentication.x509.client_ca_file, "/cwd/conf/ca.crt");
 }
 
 TEST(Standalone, NeedsAuthenticationThatWorksWithoutAnApiServer) {

@@ -50,7 +50,7 @@ class FakeFiles final : public Files {
     }
     return false;
   }
-  std::string working_directory() const override { return "/work/dir"; }
+  std::string working_directory() const override { return "/cwd"; }
 
  private:
   std::map<std::string, std::string> files_;
