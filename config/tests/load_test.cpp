@@ -270,10 +270,9 @@ TEST(Errors, AFileOfAnotherKindIsNotPickedApart) {
 }
 
 TEST(Paths, OfTheMainFileStartAtItsFolder) {
-  FakeFiles files{{"/cwd/conf/k.yaml", kHeader +
-                                                "staticPodPath: manifests\ntlsCertFile: ../a.crt\n"
-                                                "tlsPrivateKeyFile: ./a.key\nresolvConf: r.conf\nvolumePluginDir: v/\n"
-                                                "podLogsDir: logs\nauthentication: {x509: {clientCAFile: ca.crt}}\n"}};
+  FakeFiles files{{"/cwd/conf/k.yaml", kHeader + "staticPodPath: manifests\ntlsCertFile: ../a.crt\n"
+                                                 "tlsPrivateKeyFile: ./a.key\nresolvConf: r.conf\nvolumePluginDir: v/\n"
+                                                 "podLogsDir: logs\nauthentication: {x509: {clientCAFile: ca.crt}}\n"}};
   const auto values = must_run(load({"--config=conf/k.yaml", "--kubeconfig=/k"}, files)).kubelet;
   EXPECT_EQ(values.static_pod_path, "/cwd/conf/manifests");
   EXPECT_EQ(values.tls_cert_file, "/cwd/a.crt");
