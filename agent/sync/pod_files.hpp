@@ -71,6 +71,9 @@ class DiskPodFiles final : public PodFiles {
   base::Task<Status> remove_orphan_logs(std::vector<std::string> keep) override;
 
  private:
+  base::Task<Result<std::string>> read_end(std::string path, std::size_t bytes);
+  base::Task<Result<std::vector<std::string>>> list(std::string directory);
+
   base::BlockingPool& pool_;
   Paths paths_;
 };

@@ -104,12 +104,20 @@ base::Task<void> PodWorker::rounds() {
     if (at_start == WorkerState::sync) {
       auto round = sync_round() || interrupt_.wait();
       const auto ended = co_await std::move(round);
-      if (ended.index() == 1) continue;
+      if (ended.index() == 1) {
+        // What the round was doing may have taken effect.
+        last_change_ = context_.clock.steady_now();
+        continue;
+      }
       next = std::get<0>(ended);
     } else if (at_start == WorkerState::terminating) {
       auto round = terminating_round() || interrupt_.wait();
       const auto ended = co_await std::move(round);
-      if (ended.index() == 1) continue;
+      if (ended.index() == 1) {
+        // What the round was doing may have taken effect.
+        last_change_ = context_.clock.steady_now();
+        continue;
+      }
       next = std::get<0>(ended);
     } else {
       const bool done = co_await terminated_round();

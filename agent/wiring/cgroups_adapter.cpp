@@ -21,6 +21,9 @@ cgroups::QosClass tier_class(const api::Pod& pod) {
   return cgroups::QosClass::best_effort;
 }
 
+base::Task<Status> nothing_to_do() { co_return Status(); }
+base::Task<Result<std::vector<std::string>>> no_pods() { co_return std::vector<std::string>{}; }
+
 }  // namespace
 
 struct CgroupsAdapter::Driver {
@@ -58,12 +61,7 @@ std::string CgroupsAdapter::parent_of(const api::Pod& pod) const {
 
 base::Task<Status> CgroupsAdapter::ensure(api::PodPtr pod) {
   if (idle()) co_return Status();
-  const cgroups::CgroupName name = cgroups::pod(root_, tier_class(*pod), pod->metadata().uid());
-  const cgroups::Limits limits = pod_cgroup_limits(*pod, node_, pids_limit_, false);
-  std::function<Result<cgroups::Ensured>()> work = [driver = driver_, name, limits] {
-    return driver->cgroupfs.ensure(name, limits);
-  };
-  auto made = co_await pool_.run<cgroups::Ensured>("make the pod's cgroup", kLimit, std::move(work));
+  auto made = co_await make(pod);
   if (!made.ok()) co_return made.error();
   for (const Error& warning : made->warnings) {
     log_.warning("A limit of a pod cgroup was not set", {{"pod", pod_path(*pod)}, {"err", warning}});
@@ -71,31 +69,36 @@ base::Task<Status> CgroupsAdapter::ensure(api::PodPtr pod) {
   co_return Status();
 }
 
+// The rest are no coroutines: GCC 12 frees a closure twice that is made inside one.
+base::Task<Result<cgroups::Ensured>> CgroupsAdapter::make(api::PodPtr pod) {
+  const cgroups::CgroupName name = cgroups::pod(root_, tier_class(*pod), pod->metadata().uid());
+  const cgroups::Limits limits = pod_cgroup_limits(*pod, node_, pids_limit_, false);
+  return pool_.run<cgroups::Ensured>("make the pod's cgroup", kLimit, [driver = driver_, name, limits] {
+    return driver->cgroupfs.ensure(name, limits);
+  });
+}
+
 base::Task<Status> CgroupsAdapter::remove(std::string uid) {
-  if (idle()) co_return Status();
-  std::function<Status()> work = [driver = driver_, root = root_, uid]() -> Status {
+  if (idle()) return nothing_to_do();
+  return pool_.run<void>("remove the cgroup of pod " + uid, kLimit, [driver = driver_, root = root_, uid]() -> Status {
     for (const auto tier :
          {cgroups::QosClass::guaranteed, cgroups::QosClass::burstable, cgroups::QosClass::best_effort}) {
       KEELSON_TRY(driver->cgroupfs.destroy(cgroups::pod(root, tier, uid)));
     }
     return {};
-  };
-  auto removed = co_await pool_.run<void>("remove the cgroup of pod " + uid, kLimit, std::move(work));
-  co_return removed;
+  });
 }
 
 base::Task<Result<std::vector<std::string>>> CgroupsAdapter::list() {
-  if (idle()) co_return std::vector<std::string>{};
-  std::function<Result<std::vector<std::string>>()> work = [driver = driver_,
-                                                            root = root_]() -> Result<std::vector<std::string>> {
-    auto found = driver->cgroupfs.list_pods(root);
-    if (!found.ok()) return found.error();
-    std::vector<std::string> out;
-    for (const auto& pod : *found) out.push_back(pod.uid);
-    return out;
-  };
-  auto uids = co_await pool_.run<std::vector<std::string>>("list pod cgroups", kLimit, std::move(work));
-  co_return uids;
+  if (idle()) return no_pods();
+  return pool_.run<std::vector<std::string>>(
+      "list pod cgroups", kLimit, [driver = driver_, root = root_]() -> Result<std::vector<std::string>> {
+        auto found = driver->cgroupfs.list_pods(root);
+        if (!found.ok()) return found.error();
+        std::vector<std::string> out;
+        for (const auto& pod : *found) out.push_back(pod.uid);
+        return out;
+      });
 }
 
 }  // namespace keelson::agent

@@ -13,6 +13,7 @@
 #include "base/blocking_pool.hpp"
 #include "base/logger.hpp"
 #include "cgroup-manager/names.hpp"
+#include "cgroup-manager/pod_cgroups.hpp"
 #include "config/configuration.hpp"
 
 namespace keelson::agent {
@@ -34,6 +35,8 @@ class CgroupsAdapter final : public PodCgroups {
 
  private:
   struct Driver;
+
+  base::Task<Result<cgroups::Ensured>> make(api::PodPtr pod);
 
   CgroupsAdapter(base::BlockingPool& pool, base::Logger log, const NodeInfo& node);
   // Nothing for us to make: cgroupsPerQOS is off, or systemd does it.
