@@ -20,6 +20,11 @@ std::string label(const cri::StringMap& labels, const char* key) {
   return found == labels.end() ? std::string() : found->second;
 }
 
+template <class T>
+bool is_among(const std::vector<T>& list, const std::string& id) {
+  return std::any_of(list.begin(), list.end(), [&](const T& entry) { return entry.id == id; });
+}
+
 // The dead instances of one container of one pod, newest first.
 using Group = std::vector<cri::Container>;
 using Groups = std::map<std::pair<std::string, std::string>, Group>;
@@ -128,7 +133,17 @@ base::Task<void> GarbageCollector::collect() {
   const Garbage garbage = choose_garbage(*containers, *sandboxes, fate_, policy_, clock_.now());
   for (std::size_t i = 0; i < garbage.containers.size(); ++i) co_await remove_container(garbage.containers[i]);
   for (std::size_t i = 0; i < garbage.sandboxes.size(); ++i) co_await remove_sandbox(garbage.sandboxes[i]);
-  auto removed = co_await files_.remove_orphan_logs(known_());
+  // Logs stay with a pod that is wanted, worked on, or of which the runtime still has something.
+  std::set<std::string> keep;
+  for (std::string& uid : known_()) keep.insert(std::move(uid));
+  for (const auto& container : *containers) {
+    if (!is_among(garbage.containers, container.id)) keep.insert(label(container.labels, kPodUid));
+  }
+  for (const auto& sandbox : *sandboxes) {
+    if (!is_among(garbage.sandboxes, sandbox.id)) keep.insert(sandbox.metadata.uid);
+  }
+  std::vector<std::string> uids(keep.begin(), keep.end());
+  auto removed = co_await files_.remove_orphan_logs(std::move(uids));
   if (!removed.ok()) log_.warning("Orphaned logs stay", {{"err", removed.error()}});
 }
 

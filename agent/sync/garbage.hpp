@@ -56,7 +56,8 @@ class GarbageCollector {
         log_(std::move(log)),
         bell_(loop) {}
 
-  // `fate` says what is known of a UID; `ready` whether all sources have spoken; `known` the UIDs whose logs stay.
+  // `fate` says what is known of a UID; `ready` whether all sources have spoken; `known` the UIDs of pods that are
+  // wanted or worked on: their logs stay.
   void start(base::Gate& gate, std::function<PodFate(const std::string&)> fate, std::function<bool()> ready,
              std::function<std::vector<std::string>()> known);
   // A pod has gone: collect what it left behind soon.

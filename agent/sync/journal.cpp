@@ -34,12 +34,19 @@ void Journal::failed(std::string text) {
 }
 
 void Journal::event(const PodEvent& event) {
-  if (!events_.empty() && events_.back().reason == event.reason && events_.back().message == event.message) {
+  // "container web: Container started": the message alone does not say of which one.
+  const auto brace = event.field_path.find('{');
+  const std::string message = brace == std::string::npos
+                                  ? event.message
+                                  : "container " +
+                                        event.field_path.substr(brace + 1, event.field_path.size() - brace - 2) + ": " +
+                                        event.message;
+  if (!events_.empty() && events_.back().reason == event.reason && events_.back().message == message) {
     events_.back().time = clock_.now();
     ++events_.back().count;
     return;
   }
-  push_bounded(events_, EventView{clock_.now(), event.warning ? "Warning" : "Normal", event.reason, event.message, 1});
+  push_bounded(events_, EventView{clock_.now(), event.warning ? "Warning" : "Normal", event.reason, message, 1});
 }
 
 void Journal::waits_for(std::string what, std::optional<base::SteadyTime> next_try) {

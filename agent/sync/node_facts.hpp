@@ -1,7 +1,7 @@
 // NodeFacts: what the sync code must know of the node and of the configuration, as one plain struct.
 //
-// Filled once at start (agent/wiring), then changed only on the loop when the runtime tells something new. Owner: main().
-// Source: contract 01 §2, §7.2; contract 02 §2.
+// Filled once at start (agent/wiring), then changed only on the loop when the runtime tells something new. Owner:
+// main(). Source: contract 01 §2, §7.2; contract 02 §2.
 #pragma once
 
 #include <string>

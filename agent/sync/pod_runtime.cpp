@@ -158,8 +158,7 @@ base::Task<void> PodRuntime::kill_selected(std::shared_ptr<Execution> run) {
   run->outcome.did_anything = true;
   std::vector<base::Task<Status>> kills;
   for (const KillContainer& step : run->kills) {
-    kills.push_back(
-        kill_container(run->request.pod, step.id, step.name, step.message, probe_grace(run->pod(), step)));
+    kills.push_back(kill_container(run->request.pod, step.id, step.name, step.message, probe_grace(run->pod(), step)));
   }
   run->kills.clear();
   auto results = co_await base::when_all(std::move(kills));
@@ -258,7 +257,8 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
   if (run->request.sandbox_ready) run->request.sandbox_ready();
   auto status = co_await runtime_.pod_sandbox_status(run->sandbox_id);
   if (!status.ok()) {
-    event(run->pod(), true, "FailedPodSandBoxStatus", "Unable to get pod sandbox status: " + status.error().to_string());
+    event(run->pod(), true, "FailedPodSandBoxStatus",
+          "Unable to get pod sandbox status: " + status.error().to_string());
     run->fail("while reading the state of the pod's sandbox: " + status.error().to_string());
     co_return false;
   }
@@ -337,8 +337,8 @@ base::Task<Result<ContainerInputs>> PodRuntime::container_inputs(std::shared_ptr
   }
   for (const auto& mount : container.volumemounts()) {
     if (mount.subpath().empty() && mount.subpathexpr().empty()) continue;
-    co_return Error(ErrorKind::unimplemented, "volumeMounts[" + mount.mountpath() +
-                                                  "]: subPath and subPathExpr are not supported yet");
+    co_return Error(ErrorKind::unimplemented,
+                    "volumeMounts[" + mount.mountpath() + "]: subPath and subPathExpr are not supported yet");
   }
   inputs.termination_file = termination_file_path(facts_.paths.root, run->pod().metadata().uid(), container.name(),
                                                   static_cast<std::uint32_t>(random_()));
@@ -414,8 +414,8 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   event(pod, false, "Started", "Container started", path);
   log.info("Container started", {{"id", *id}, {"restarts", inputs->restart_count}, {"image", container.image()}});
   const auto& meta = pod.metadata();
-  auto linked = co_await files_.link_log(
-      log_link(facts_.paths, meta.name(), meta.namespace_(), container.name(), *id), log_file);
+  auto linked =
+      co_await files_.link_log(log_link(facts_.paths, meta.name(), meta.namespace_(), container.name(), *id), log_file);
   if (!linked.ok()) log.warning("Log link cannot be made", {{"err", linked.error()}});
   co_return std::nullopt;
 }

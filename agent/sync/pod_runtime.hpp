@@ -49,8 +49,7 @@ struct SyncOutcome {
 class PodRuntime {
  public:
   PodRuntime(base::Loop& loop, base::Clock& clock, base::Random& random, cri::RuntimeService& runtime,
-             ImagePuller& images, PodFiles& files, PodCgroups& cgroups, const NodeFacts& facts,
-             EventRecorder& events)
+             ImagePuller& images, PodFiles& files, PodCgroups& cgroups, const NodeFacts& facts, EventRecorder& events)
       : loop_(loop),
         clock_(clock),
         random_(random),

@@ -52,7 +52,7 @@ struct Termination {
   std::string why;                            // for the journal: "its manifest was removed"
   std::optional<std::chrono::seconds> grace;  // none: the pod's own
   std::optional<ForcedEnd> forced;
-  bool deleted = false;  // the pod itself is gone or asked to go, not only finished
+  bool deleted = false;      // the pod itself is gone or asked to go, not only finished
   base::SystemTime since{};  // set by the worker
 };
 
@@ -98,8 +98,8 @@ class PodWorker {
   Journal journal_;
   WorkerState state_ = WorkerState::sync;
   std::optional<Termination> termination_;
-  base::Notification bell_;       // something happened: make a round
-  base::Notification interrupt_;  // leave the round in progress: termination has begun
+  base::Notification bell_;         // something happened: make a round
+  base::Notification interrupt_;    // leave the round in progress: termination has begun
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;
   api::core::PodStatus status_;

@@ -49,8 +49,8 @@ ImagePullLimits pull_limits(const config::KubeletConfiguration& kubelet) {
   ImagePullLimits limits;
   limits.parallel = 1;
   if (!kubelet.serialize_image_pulls) {
-    limits.parallel = kubelet.max_parallel_image_pulls ? static_cast<std::size_t>(*kubelet.max_parallel_image_pulls)
-                                                       : SIZE_MAX;
+    limits.parallel =
+        kubelet.max_parallel_image_pulls ? static_cast<std::size_t>(*kubelet.max_parallel_image_pulls) : SIZE_MAX;
   }
   limits.qps = kubelet.registry_pull_qps;
   limits.burst = kubelet.registry_burst;
@@ -177,16 +177,16 @@ Status Agent::Services::build() {
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
-  pod_runtime =
-      std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, facts, events);
+  pod_runtime = std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, facts, events);
   workers = std::make_unique<PodWorkers>(WorkerContext{loop, clock, random, facts, *observer, *pod_runtime, *files,
                                                        *volumes, *cgroups, *health, events, log});
   garbage = std::make_unique<GarbageCollector>(loop, clock, *runtime, *files, facts.paths,
                                                garbage_policy(configuration.flags), log);
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, *workers, events);
-  views = std::make_unique<PodViews>(clock, facts, *workers,
-                                     PodViews::Sources{[this] { return info(); }, [this] { return sources->problems(); },
-                                                       [this](const std::string& uid) { return sources->manifest_of(uid); }});
+  views = std::make_unique<PodViews>(
+      clock, facts, *workers,
+      PodViews::Sources{[this] { return info(); }, [this] { return sources->problems(); },
+                        [this](const std::string& uid) { return sources->manifest_of(uid); }});
   control = std::make_unique<ControlServer>(loop, clock, log, *views);
   events.find_journals_by([this](const std::string& uid) -> Journal* {
     PodWorker* worker = workers->worker(uid);
@@ -217,7 +217,10 @@ Status Agent::Services::listen() {
   loop_watch.start(gate);
   if (*interval) {
     watchdog = std::make_unique<Watchdog>(
-        clock, log, [this] { notifier.watchdog(); }, [this] { return checks.run({"ping", "syncloop"}); });
+        clock, log, [this] { notifier.watchdog(); },
+        [this] {
+          return checks.run({"ping", "syncloop"});
+        });
     watchdog->start(gate, **interval);
   }
   return {};
@@ -279,7 +282,7 @@ base::Task<void> Agent::Services::bring_up() {
 }
 
 std::vector<std::string> Agent::Services::known_uids() const {
-  std::vector<std::string> uids = pleg->pods();
+  std::vector<std::string> uids;
   for (const auto& [uid, worker] : workers->workers()) uids.push_back(uid);
   for (const auto& [uid, wanted] : workers->wanted()) uids.push_back(uid);
   return uids;
@@ -326,8 +329,8 @@ void Agent::Services::report() {
   const std::string problem = health->problem();
   runtime_pulse.set(problem.empty() ? Status() : Status(Error(ErrorKind::unavailable, problem)));
   const std::size_t wanted = workers->wanted().size();
-  std::string text = std::to_string(wanted) + (wanted == 1 ? " pod, " : " pods, ") + facts.runtime_name + " " +
-                     facts.runtime_version;
+  std::string text =
+      std::to_string(wanted) + (wanted == 1 ? " pod, " : " pods, ") + facts.runtime_name + " " + facts.runtime_version;
   if (!problem.empty()) text += ", " + problem;
   if (!ready && problem.empty() && pleg->healthy().ok() && workers->all_sources_ready()) {
     ready = true;

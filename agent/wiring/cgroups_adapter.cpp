@@ -91,14 +91,14 @@ base::Task<Status> CgroupsAdapter::remove(std::string uid) {
 
 base::Task<Result<std::vector<std::string>>> CgroupsAdapter::list() {
   if (idle()) return no_pods();
-  return pool_.run<std::vector<std::string>>(
-      "list pod cgroups", kLimit, [driver = driver_, root = root_]() -> Result<std::vector<std::string>> {
-        auto found = driver->cgroupfs.list_pods(root);
-        if (!found.ok()) return found.error();
-        std::vector<std::string> out;
-        for (const auto& pod : *found) out.push_back(pod.uid);
-        return out;
-      });
+  return pool_.run<std::vector<std::string>>("list pod cgroups", kLimit,
+                                             [driver = driver_, root = root_]() -> Result<std::vector<std::string>> {
+                                               auto found = driver->cgroupfs.list_pods(root);
+                                               if (!found.ok()) return found.error();
+                                               std::vector<std::string> out;
+                                               for (const auto& pod : *found) out.push_back(pod.uid);
+                                               return out;
+                                             });
 }
 
 }  // namespace keelson::agent

@@ -1,9 +1,9 @@
 // CgroupsAdapter: the workers' PodCgroups over cgroup-manager, on the blocking pool.
 //
-// With the cgroupfs driver pod cgroups are made with their limits before the sandbox and removed after it. With the systemd
-// driver the names are given to the runtime, which has systemd make the slices; systemd drops them when they are empty.
-// Limits of the tiers and of the pods root are not set yet (docs/compatibility.md).
-// Owner: Agent. Thread: the loop. Source: contract 02 §5.1 step 4, §5.3; contract 03 §3.
+// With the cgroupfs driver pod cgroups are made with their limits before the sandbox and removed after it. With the
+// systemd driver the names are given to the runtime, which has systemd make the slices; systemd drops them when they
+// are empty. Limits of the tiers and of the pods root are not set yet (docs/compatibility.md). Owner: Agent. Thread:
+// the loop. Source: contract 02 §5.1 step 4, §5.3; contract 03 §3.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,8 @@ class CgroupsAdapter final : public PodCgroups {
  public:
   // `invalid` when cgroupRoot cannot be used, `not_found` when this machine has no cgroups.
   static Result<std::unique_ptr<CgroupsAdapter>> create(base::BlockingPool& pool, base::Logger log,
-                                                        const config::KubeletConfiguration& kubelet, const NodeInfo& node);
+                                                        const config::KubeletConfiguration& kubelet,
+                                                        const NodeInfo& node);
   ~CgroupsAdapter() override;
 
   // The driver in force, known after the runtime was asked.

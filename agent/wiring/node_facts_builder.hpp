@@ -1,4 +1,5 @@
-// Fills NodeFacts from the machine and the configuration. Blocks on /proc, /sys and name resolution; before the loop runs.
+// Fills NodeFacts from the machine and the configuration. Blocks on /proc, /sys and name resolution; before the loop
+// runs.
 #pragma once
 
 #include <string>

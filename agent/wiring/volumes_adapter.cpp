@@ -37,15 +37,16 @@ base::Task<Result<ResolvedVolumes>> VolumesAdapter::mount(api::PodPtr pod) {
   options.root = facts_.paths.root;
   options.node_allocatable_memory = facts_.info.memory_bytes;
   const ResourceList limits = effective_limits(*pod);
-  if (const auto memory = limits.find("memory"); memory != limits.end()) options.pod_memory_limit = memory->second.value();
-  return pool_.run<ResolvedVolumes>("set up volumes", kMountLimit, [pod, options, mounts = mounts_] {
-    return mount_all(pod, options, *mounts);
-  });
+  if (const auto memory = limits.find("memory"); memory != limits.end())
+    options.pod_memory_limit = memory->second.value();
+  return pool_.run<ResolvedVolumes>("set up volumes", kMountLimit,
+                                    [pod, options, mounts = mounts_] { return mount_all(pod, options, *mounts); });
 }
 
 base::Task<Status> VolumesAdapter::unmount(std::string uid) {
-  return pool_.run<void>("tear down volumes of pod " + uid, kUnmountLimit,
-                         [root = facts_.paths.root, uid, mounts = mounts_] { return volume::tear_down(root, uid, *mounts); });
+  return pool_.run<void>(
+      "tear down volumes of pod " + uid, kUnmountLimit,
+      [root = facts_.paths.root, uid, mounts = mounts_] { return volume::tear_down(root, uid, *mounts); });
 }
 
 }  // namespace keelson::agent
