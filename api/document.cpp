@@ -19,8 +19,8 @@ Position position_of(std::string_view text, std::size_t offset) {
   return {static_cast<int>(newlines) + 1, static_cast<int>(column) + 1};
 }
 
-// What no document may hold, whatever its syntax.
-Status check_text(std::string_view text, const DocumentLimits& limits) {
+// What no document may hold. DEL is fine in JSON, and only there.
+Status check_text(std::string_view text, const DocumentLimits& limits, bool json) {
   if (text.size() > limits.bytes) {
     return Error(ErrorKind::invalid, "document of " + std::to_string(text.size()) +
                                          " bytes is larger than the limit of " + std::to_string(limits.bytes) +
@@ -28,7 +28,7 @@ Status check_text(std::string_view text, const DocumentLimits& limits) {
   }
   for (std::size_t pos = 0; pos < text.size();) {
     const unsigned char c = static_cast<unsigned char>(text[pos]);
-    if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
+    if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || (c == 0x7f && !json)) {
       return internal::at(position_of(text, pos), "control character " + std::to_string(c) + " is not allowed");
     }
     const std::size_t length = utf8_length(text, pos);
@@ -89,8 +89,8 @@ std::string_view Node::kind_name() const {
 }
 
 Result<Node> parse_document(std::string_view text, MultiDocument multi, const DocumentLimits& limits) {
-  KEELSON_TRY(check_text(text, limits));
   if (looks_like_json(text)) return parse_json(text, limits);
+  KEELSON_TRY(check_text(text, limits, false));
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   const bool only_first = multi == MultiDocument::first_only;
   auto documents = internal::read_yaml(text, limits, only_first);
@@ -104,8 +104,9 @@ Result<Node> parse_document(std::string_view text, MultiDocument multi, const Do
 }
 
 Result<std::vector<Node>> parse_documents(std::string_view text, const DocumentLimits& limits) {
-  KEELSON_TRY(check_text(text, limits));
-  if (looks_like_json(text)) return internal::read_json(text, limits, true);
+  const bool json = looks_like_json(text);
+  KEELSON_TRY(check_text(text, limits, json));
+  if (json) return internal::read_json(text, limits, true);
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   auto documents = internal::read_yaml(text, limits, false);
   if (documents) std::erase_if(*documents, [](const Node& node) { return node.is_null(); });
@@ -113,7 +114,7 @@ Result<std::vector<Node>> parse_documents(std::string_view text, const DocumentL
 }
 
 Result<Node> parse_json(std::string_view text, const DocumentLimits& limits) {
-  KEELSON_TRY(check_text(text, limits));
+  KEELSON_TRY(check_text(text, limits, true));
   auto values = internal::read_json(text, limits, false);
   if (!values) return std::move(values).error();
   return std::move(values->front());

@@ -124,7 +124,7 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   for (std::size_t pos = 0; pos < text.size();) {
     const unsigned char c = static_cast<unsigned char>(text[pos]);
-    if (c < 0x20 || c == '"' || c == '\\') {
+    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\') {
       append_escaped(out, c);
       ++pos;
       continue;

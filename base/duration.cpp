@@ -37,6 +37,9 @@ const Unit* unit_at(std::string_view rest) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+// A digit this far behind the point is below a nanosecond even of an hour.
+constexpr std::int64_t kFinestScale = 1'000'000'000'000'000'000;
+
 // One "<number><unit>" at the front of `rest`, removed from it; nullopt when malformed or out of range.
 std::optional<__int128> take_component(std::string_view& rest) {
   __int128 scaled = 0;  // the number times 10^fraction_digits
@@ -51,7 +54,7 @@ std::optional<__int128> take_component(std::string_view& rest) {
       continue;
     }
     any_digit = true;
-    if (scaled > std::numeric_limits<std::int64_t>::max()) {
+    if (scaled > std::numeric_limits<std::int64_t>::max() || scale >= kFinestScale) {
       if (!fraction) return std::nullopt;
       continue;  // digits below a nanosecond's reach
     }

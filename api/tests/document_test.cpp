@@ -174,6 +174,8 @@ TEST(Document, RefusesBytesThatAreNoText) {
   }
   EXPECT_EQ(read(std::string_view("a: \0b", 5)), "error: line 1, column 4: control character 0 is not allowed");
   EXPECT_EQ(read("{\"a\": \"\x01\"}"), "error: line 1, column 8: control character 1 is not allowed");
+  EXPECT_EQ(read("a: \x7f"), "error: line 1, column 4: control character 127 is not allowed");
+  EXPECT_EQ(read("{\"a\":\"\x7f\"}"), "{\"a\":\"\\u007f\"}");
   EXPECT_EQ(read("\xef\xbb\xbf"
                  "a: \xc3\xa4\n"),
             "{\"a\":\"\xc3\xa4\"}");

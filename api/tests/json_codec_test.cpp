@@ -270,13 +270,16 @@ TEST(JsonCodec, WritesPrettyJsonAndYaml) {
 }
 
 TEST(JsonCodec, YamlKeepsEveryText) {
-  for (const char* text : {"",     " ",     "a",        "yes",  "1",      "1.5",         "~",
-                           "a: b", "a #b",  "#a",       "- a",  "a\nb",   "a\nb\n",      "a\n\n",
-                           "\na",  " a\nb", "a \nb",    "a\tb", "'",      "\"",          "\\",
-                           "{a}",  "[a]",   "*a",       "&a",   "!a",     "%a",          "@a",
-                           "`a",   "a:",    ":a",       "0x1",  "1e3",    "2026-01-02",  "=",
-                           "<<",   "null",  "\xc3\xa4", "\x01", "a\r\nb", "1_0",         "---",
-                           "...",  "? a",   "| a",      "> a",  "a,b",    "key: |\n  x", "\xf0\x9f\x98\x80"}) {
+  for (const char* text : {"",       " ",     "a",        "yes",         "1",
+                           "1.5",    "~",     "a: b",     "a #b",        "#a",
+                           "- a",    "a\nb",  "a\nb\n",   "a\n\n",       "\na",
+                           " a\nb",  "a \nb", "a\tb",     "'",           "\"",
+                           "\\",     "{a}",   "[a]",      "*a",          "&a",
+                           "!a",     "%a",    "@a",       "`a",          "a:",
+                           ":a",     "0x1",   "1e3",      "2026-01-02",  "=",
+                           "<<",     "null",  "\xc3\xa4", "\x01",        "\x7f",
+                           "a\r\nb", "1_0",   "---",      "...",         "? a",
+                           "| a",    "> a",   "a,b",      "key: |\n  x", "\xf0\x9f\x98\x80"}) {
     core::ConfigMap map;
     (*map.mutable_data())["k"] = text;
     (*map.mutable_data())[text] = "v";

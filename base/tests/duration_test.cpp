@@ -43,6 +43,7 @@ TEST(ParseDuration, ReadsWhatGoReads) {
                          Row{"0.3333333333333333333h", 20min},
                          Row{"9223372036854775807ns", Duration::max()},
                          Row{"2562047h47m16.854775807s", Duration::max()},
+                         Row{"0.0000000000000000000000000000000000000000000000000000000000001h", 0ns},
                          Row{"0.9999999999999999999s", 999999999ns}}) {
     SCOPED_TRACE(row.text);
     const auto parsed = parse_duration(row.text);
