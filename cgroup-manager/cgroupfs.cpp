@@ -204,6 +204,11 @@ Status CgroupfsDriver::destroy(const CgroupName& name) {
     Status removed = remove_tree(mount + cgroupfs_path(name));
     if (!removed.ok() && result.ok()) result = std::move(removed);
   }
+  // runc makes its groups in a hybrid machine's cgroup2 tree too, the pod's group with them; nobody else removes that.
+  if (layout_.version == Version::v1 && !layout_.unified.empty()) {
+    Status removed = remove_tree(layout_.unified + cgroupfs_path(name));
+    if (!removed.ok() && result.ok()) result = std::move(removed);
+  }
   return std::move(result).wrap("while removing cgroup " + path(name));
 }
 

@@ -69,6 +69,18 @@ std::vector<CgroupMount> v1_mounts(std::string_view mountinfo) {
   return mounts;
 }
 
+// On a v1 machine: where a cgroup2 tree without controllers is mounted beside, empty when there is none.
+std::string hybrid_mount(std::string_view mountinfo, const std::string& cgroup_root) {
+  for (const auto line : split(mountinfo, '\n')) {
+    const auto fields = split(line, ' ');
+    const auto dash = std::find(fields.begin(), fields.end(), "-");
+    if (fields.size() < 5 || fields.end() - dash < 2 || dash[1] != "cgroup2") continue;
+    const std::string point = unescape_mount(fields[4]);
+    if (point.rfind(cgroup_root + "/", 0) == 0) return point;
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<Layout> layout_from_mounts(std::string_view mountinfo, const std::string& cgroup_root, bool unified) {
@@ -80,6 +92,7 @@ Result<Layout> layout_from_mounts(std::string_view mountinfo, const std::string&
       if (!inserted && mount.point.size() < it->second.size()) it->second = mount.point;
     }
   }
+  layout.unified = hybrid_mount(mountinfo, cgroup_root);
   std::string missing;
   for (const auto needed : kNeeded) {
     if (!layout.controllers.contains(std::string(needed))) missing += " " + std::string(needed);

@@ -16,7 +16,7 @@ enum class Version { v1, v2 };
 
 struct Layout {
   Version version = Version::v2;
-  // v2: the mount point.
+  // v2: the mount point. v1: the cgroup2 tree without controllers that a hybrid machine mounts beside, or empty.
   std::string unified;
   // v1: mount point by controller; "name=systemd" for systemd's own hierarchy. Controllers mounted together share one.
   std::map<std::string, std::string> controllers;

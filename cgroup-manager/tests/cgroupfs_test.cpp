@@ -209,6 +209,21 @@ TEST(Cgroupfs, DestroyGivesUpAfterTenTriesButRemovesTheOtherHierarchies) {
   EXPECT_FALSE(kernel.is_directory("/cg/memory/kubepods/burstable/podu-1"));
 }
 
+TEST(Cgroupfs, DestroyRemovesWhatRuncMadeInTheOtherTreeOfAHybridMachine) {
+  FakeKernel kernel = FakeKernel::v1();
+  kernel.layout.unified = "/cg/unified";
+  CgroupfsDriver driver(kernel, kernel.layout);
+  ASSERT_TRUE(driver.ensure(kPod, {}).ok());
+  std::string directory = "/cg/unified";
+  for (const char* part : {"", "/kubepods", "/burstable", "/podu-1", "/container"}) {
+    kernel.groups.insert(directory += part);
+  }
+  const Status gone = driver.destroy(kPod);
+  ASSERT_TRUE(gone.ok()) << gone.error().to_string();
+  EXPECT_FALSE(kernel.is_directory("/cg/unified/kubepods/burstable/podu-1"));
+  EXPECT_TRUE(kernel.is_directory("/cg/unified/kubepods/burstable"));
+}
+
 TEST(Cgroupfs, DestroyOfWhatIsGoneSucceeds) {
   FakeKernel kernel = FakeKernel::v2();
   CgroupfsDriver driver(kernel, kernel.layout);

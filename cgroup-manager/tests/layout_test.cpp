@@ -26,6 +26,7 @@ TEST(CgroupLayout, FindsTheHierarchiesOfVersion1) {
                                                     {"memory", "/other/place/memory"},
                                                     {"name=systemd", "/sys/fs/cgroup/systemd"}};
   EXPECT_EQ(layout.value().controllers, expected);
+  EXPECT_EQ(layout.value().unified, "/sys/fs/cgroup/unified") << "this machine is a hybrid";
 }
 
 TEST(CgroupLayout, NamesTheControllersThatAreMissing) {
