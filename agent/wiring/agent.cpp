@@ -10,6 +10,8 @@
 #include "agent/health/pulse.hpp"
 #include "agent/health/server.hpp"
 #include "agent/health/status_cell.hpp"
+#include "agent/node/kernel_settings.hpp"
+#include "agent/node/process_limits.hpp"
 #include "agent/service/lock_file.hpp"
 #include "agent/service/notify.hpp"
 #include "agent/service/signals.hpp"
@@ -155,6 +157,15 @@ Status Agent::Services::prepare() {
     if (!taken.ok()) return taken.error();
     lock = std::move(*taken);
   }
+  if (auto set = set_oom_score(configuration.kubelet.oom_score_adj); !set.ok()) {
+    log.warning("The agent's own OOM score stays", {{"err", set.error()}});
+  }
+  if (auto set = set_open_files(configuration.kubelet.max_open_files); !set.ok()) {
+    log.warning("The agent's own file limit stays", {{"err", set.error()}});
+  }
+  std::vector<std::string> warnings;
+  KEELSON_TRY(apply_kernel_settings("/proc/sys", configuration.kubelet.protect_kernel_defaults, warnings));
+  for (const auto& warning : warnings) log.warning(warning);
   auto name = node_name(flags.hostname_override);
   if (!name.ok()) return name.error();
   auto built = build_node_facts(configuration, read_machine(""), *name, clock.now(), log);
