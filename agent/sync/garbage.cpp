@@ -120,7 +120,11 @@ base::Task<void> GarbageCollector::run() {
   while (true) {
     auto pause = clock_.sleep_for(period) || bell_.wait();
     const auto ended = co_await std::move(pause);
-    if (ended.index() == 1) co_await clock_.sleep_for(after_pod_gone);
+    if (ended.index() == 1) {
+      co_await clock_.sleep_for(after_pod_gone);
+      // This pass takes the pods along that went in the meantime.
+      if (bell_.pending()) co_await bell_.wait();
+    }
     if (ready_()) co_await collect();
   }
 }

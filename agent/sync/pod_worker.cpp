@@ -1,7 +1,9 @@
 #include "agent/sync/pod_worker.hpp"
 
 #include <algorithm>
+#include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
@@ -99,33 +101,40 @@ base::Task<void> PodWorker::run() {
 
 base::Task<void> PodWorker::rounds() {
   while (true) {
+    // What interrupted us so far is in the state already; only what comes during the round may break it off.
+    if (interrupt_.pending()) co_await interrupt_.wait();
     base::Duration next = std::chrono::seconds(1);
     const WorkerState at_start = state_;
-    if (at_start == WorkerState::sync) {
-      auto round = sync_round() || interrupt_.wait();
-      const auto ended = co_await std::move(round);
-      if (ended.index() == 1) {
-        // What the round was doing may have taken effect.
-        last_change_ = context_.clock.steady_now();
-        continue;
-      }
-      next = std::get<0>(ended);
-    } else if (at_start == WorkerState::terminating) {
-      auto round = terminating_round() || interrupt_.wait();
-      const auto ended = co_await std::move(round);
-      if (ended.index() == 1) {
-        // What the round was doing may have taken effect.
-        last_change_ = context_.clock.steady_now();
-        continue;
-      }
-      next = std::get<0>(ended);
-    } else {
+    if (at_start == WorkerState::terminated) {
       const bool done = co_await terminated_round();
       if (done) co_return;
+    } else {
+      auto round = guarded(at_start == WorkerState::sync ? sync_round() : terminating_round()) || interrupt_.wait();
+      const auto ended = co_await std::move(round);
+      if (ended.index() == 1) {
+        // What the round was doing may have taken effect.
+        last_change_ = context_.clock.steady_now();
+        continue;
+      }
+      next = std::get<0>(ended);
     }
     if (state_ != at_start) continue;
     auto pause = bell_.wait() || context_.clock.sleep_for(next);
     co_await std::move(pause);
+  }
+}
+
+// The race above would wait for the other side when a round throws: an exception that is no cancellation is a bug of
+// ours and must be seen.
+base::Task<base::Duration> PodWorker::guarded(base::Task<base::Duration> round) {
+  try {
+    const base::Duration next = co_await std::move(round);
+    co_return next;
+  } catch (const boost::system::system_error& error) {
+    if (error.code() == base::asio::error::operation_aborted) throw;
+    broken_invariant(error.what(), __FILE__, __LINE__);
+  } catch (const std::exception& error) {
+    broken_invariant(error.what(), __FILE__, __LINE__);
   }
 }
 

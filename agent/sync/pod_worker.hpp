@@ -79,6 +79,7 @@ class PodWorker {
  private:
   base::Task<void> run();
   base::Task<void> rounds();
+  base::Task<base::Duration> guarded(base::Task<base::Duration> round);
   // One round of `sync`; the time of the next one.
   base::Task<base::Duration> sync_round();
   base::Task<base::Duration> terminating_round();
