@@ -49,7 +49,7 @@ void check_cpu_options(const Configuration& configuration, Report& report) {
   std::set<std::string_view> on;
   for (const auto& [name, text] : values.cpu_manager_policy_options) {
     const auto option = std::find_if(kCpuOptions.begin(), kCpuOptions.end(),
-                                     [&](const CpuOption& known) { return known.name == name; });
+                                     [&wanted = name](const CpuOption& known) { return known.name == wanted; });
     if (option == kCpuOptions.end()) {
       std::vector<std::string_view> all;
       for (const CpuOption& known : kCpuOptions) all.push_back(known.name);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/loop.hpp"
 #include "pleg/runtime_lister.hpp"
 
