@@ -19,7 +19,7 @@ ImageOutcome failed(std::string reason, std::string message) {
 std::string quoted(const std::string& image) { return "\"" + image + "\""; }
 
 std::string in_milliseconds(base::Duration duration) {
-  return base::format_duration(std::chrono::round<std::chrono::milliseconds>(duration));
+  return base::format_duration(std::chrono::floor<std::chrono::milliseconds>(duration));
 }
 
 bool starts_with(const std::string& text, std::string_view head) { return text.rfind(head, 0) == 0; }

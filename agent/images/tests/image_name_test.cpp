@@ -27,7 +27,8 @@ TEST(ImageName, GetsTheDefaultTagOnlyWhenItHasNeitherTagNorDigest) {
 }
 
 TEST(ImageName, RefusesWhatNoRegistryCouldHold) {
-  for (const std::string in : {"", ":tag", "Busybox", "a//b", "-a", "a-", "a___b", "a:", "a@sha256:zz", "a b", "host:port/x", "a:b c"}) {
+  for (const std::string in :
+       {"", ":tag", "Busybox", "a//b", "-a", "a-", "a___b", "a:", "a@sha256:zz", "a b", "host:port/x", "a:b c"}) {
     SCOPED_TRACE(in);
     const auto result = with_default_tag(in);
     ASSERT_FALSE(result.ok()) << *result;

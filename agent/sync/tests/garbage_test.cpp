@@ -40,8 +40,8 @@ std::string ids(const Garbage& garbage) {
 }
 
 TEST(Garbage, KeepsTheNewestDeadInstanceOfEachContainerOfALivingPod) {
-  const std::vector<cri::Container> containers = {dead("a0", "p", "a", 1), dead("a2", "p", "a", 3), dead("a1", "p", "a", 2),
-                                                  dead("b0", "p", "b", 1)};
+  const std::vector<cri::Container> containers = {dead("a0", "p", "a", 1), dead("a2", "p", "a", 3),
+                                                  dead("a1", "p", "a", 2), dead("b0", "p", "b", 1)};
   EXPECT_EQ(ids(choose_garbage(containers, {}, by_name, {}, kNow)), "a0 a1 ");
 }
 
@@ -68,8 +68,8 @@ TEST(Garbage, KeepsTheOverallLimitByEqualShares) {
   GarbagePolicy policy;
   policy.per_container = 5;
   policy.overall = 2;
-  const std::vector<cri::Container> containers = {dead("a0", "p", "a", 1), dead("a1", "p", "a", 2), dead("b0", "p", "b", 3),
-                                                  dead("b1", "p", "b", 4)};
+  const std::vector<cri::Container> containers = {dead("a0", "p", "a", 1), dead("a1", "p", "a", 2),
+                                                  dead("b0", "p", "b", 3), dead("b1", "p", "b", 4)};
   EXPECT_EQ(ids(choose_garbage(containers, {}, by_name, policy, kNow)), "a0 b0 ");
 }
 

@@ -92,8 +92,8 @@ TEST_F(Planner, RestartsByPolicy) {
     const char* expected;
   };
   const Row rows[] = {
-      {"Always", 0, "start a"},    {"Always", 1, "start a"},   {"OnFailure", 0, "kill pod"},
-      {"OnFailure", 1, "start a"}, {"Never", 0, "kill pod"},   {"Never", 137, "kill pod"},
+      {"Always", 0, "start a"},    {"Always", 1, "start a"}, {"OnFailure", 0, "kill pod"},
+      {"OnFailure", 1, "start a"}, {"Never", 0, "kill pod"}, {"Never", 137, "kill pod"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(std::string(row.policy) + " exit " + std::to_string(row.exit_code));
@@ -130,7 +130,8 @@ TEST_F(Planner, MakesANewSandboxWhenTheOldOneIsNoGood) {
   const Row rows[] = {
       {"not ready", [](ObservedPod& o) { o.sandboxes[0].state = cri::SandboxState::not_ready; },
        "kill pod (sandbox changed), sandbox 4, start a"},
-      {"no address", [](ObservedPod& o) { o.sandboxes[0].ips.clear(); }, "kill pod (sandbox changed), sandbox 4, start a"},
+      {"no address", [](ObservedPod& o) { o.sandboxes[0].ips.clear(); },
+       "kill pod (sandbox changed), sandbox 4, start a"},
       {"other network mode", [](ObservedPod& o) { o.sandboxes[0].network_mode = cri::NamespaceMode::node; },
        "kill pod, sandbox 4, start a"},
       {"two ready", [](ObservedPod& o) { o.sandboxes.push_back(make_sandbox("s2", 2)); },

@@ -1,0 +1,324 @@
+#include "agent/sync/tests/world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace keelson::agent::testing {
+
+using base::Task;
+
+// --- Files ---
+
+Task<Status> FakePodFiles::make_pod_directories(std::string uid) {
+  if (!pod_directories_fail.ok()) co_return pod_directories_fail;
+  pods.insert(uid);
+  co_return Status();
+}
+
+Task<Status> FakePodFiles::make_log_directory(std::string) { co_return log_directory_fails; }
+
+Task<Status> FakePodFiles::prepare_container(ContainerFiles wanted) {
+  prepared.push_back(wanted);
+  if (!prepare_fails.ok()) co_return prepare_fails;
+  logs[wanted.log_directory];
+  co_return Status();
+}
+
+Task<std::vector<std::string>> FakePodFiles::log_names(std::string directory) {
+  const auto found = logs.find(directory);
+  if (found == logs.end()) co_return std::vector<std::string>();
+  co_return std::vector<std::string>(found->second.begin(), found->second.end());
+}
+
+Task<Status> FakePodFiles::link_log(std::string link, std::string target) {
+  const auto slash = target.find_last_of('/');
+  logs[target.substr(0, slash)].insert(target.substr(slash + 1));
+  links[link] = target;
+  co_return Status();
+}
+
+Task<std::string> FakePodFiles::termination_message(std::string path) {
+  const auto found = termination_texts.find(path);
+  co_return found == termination_texts.end() ? std::string() : found->second;
+}
+
+Task<std::string> FakePodFiles::log_tail(std::string path) {
+  const auto found = log_texts.find(path);
+  co_return found == log_texts.end() ? std::string() : found->second;
+}
+
+Task<Result<std::string>> FakePodFiles::read_host_file(std::string path) {
+  const auto found = host_files.find(path);
+  if (found == host_files.end()) co_return Error(ErrorKind::not_found, "open " + path + ": no such file");
+  co_return found->second;
+}
+
+Task<Status> FakePodFiles::remove_pod_directory(std::string uid) {
+  pods.erase(uid);
+  co_return Status();
+}
+
+Task<Result<std::vector<std::string>>> FakePodFiles::pod_directories() {
+  co_return std::vector<std::string>(pods.begin(), pods.end());
+}
+
+Task<Status> FakePodFiles::remove_container_logs(std::string log_path, std::string link) {
+  const auto slash = log_path.find_last_of('/');
+  if (slash != std::string::npos) logs[log_path.substr(0, slash)].erase(log_path.substr(slash + 1));
+  links.erase(link);
+  co_return Status();
+}
+
+Task<Status> FakePodFiles::remove_orphan_logs(std::vector<std::string> keep) {
+  std::erase_if(logs, [&](const auto& entry) {
+    const std::string pod = entry.first.substr(0, entry.first.find_last_of('/'));
+    return std::find(keep.begin(), keep.end(), pod.substr(pod.find_last_of('_') + 1)) == keep.end();
+  });
+  co_return Status();
+}
+
+bool FakePodFiles::knows(const std::string& uid) const {
+  const auto about = [&](const auto& entry) { return entry.first.find("_" + uid + "/") != std::string::npos; };
+  return pods.count(uid) > 0 || std::any_of(logs.begin(), logs.end(), about);
+}
+
+// --- Volumes and cgroups ---
+
+Task<Result<ResolvedVolumes>> FakePodVolumes::mount(api::PodPtr pod) {
+  const std::string& uid = pod->metadata().uid();
+  if (const auto failure = mount_fails.find(uid); failure != mount_fails.end()) co_return failure->second;
+  mounted.insert(uid);
+  co_return ResolvedVolumes();
+}
+
+Task<Status> FakePodVolumes::unmount(std::string uid) {
+  if (const auto failure = unmount_fails.find(uid); failure != unmount_fails.end()) co_return failure->second;
+  mounted.erase(uid);
+  co_return Status();
+}
+
+Task<Status> FakePodCgroups::ensure(api::PodPtr pod) {
+  const std::string& uid = pod->metadata().uid();
+  if (const auto failure = ensure_fails.find(uid); failure != ensure_fails.end()) co_return failure->second;
+  groups.insert(uid);
+  co_return Status();
+}
+
+Task<Status> FakePodCgroups::remove(std::string uid) {
+  if (const auto failure = remove_fails.find(uid); failure != remove_fails.end()) co_return failure->second;
+  groups.erase(uid);
+  co_return Status();
+}
+
+Task<Result<std::vector<std::string>>> FakePodCgroups::list() {
+  co_return std::vector<std::string>(groups.begin(), groups.end());
+}
+
+// --- Events ---
+
+std::vector<std::string> FakeEvents::texts() const {
+  std::vector<std::string> out;
+  for (const Entry& entry : all) {
+    out.push_back((entry.event.warning ? "W " : "N ") + entry.event.reason +
+                  (entry.event.field_path.empty() ? "" : " " + entry.event.field_path) + ": " + entry.event.message);
+  }
+  return out;
+}
+
+std::vector<std::string> FakeEvents::texts(const std::string& reason) const {
+  std::vector<std::string> out;
+  const std::vector<std::string> every = texts();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].event.reason == reason) out.push_back(every[i]);
+  }
+  return out;
+}
+
+// --- World ---
+
+namespace {
+Task<void> mark_done(Task<void> task, std::shared_ptr<bool> done) {
+  co_await std::move(task);
+  *done = true;
+}
+}  // namespace
+
+void World::run(Task<void> task) {
+  auto done = std::make_shared<bool>(false);
+  base::Gate gate(loop);
+  base::spawn(gate, "test", mark_done(std::move(task), done));
+  const bool ended = until([&] { return *done; }, 24h, 1s);
+  EXPECT_TRUE(ended) << "the task did not end";
+  if (ended) {
+    while (gate.tasks() > 0) loop.poll();
+    return;
+  }
+  auto stopped = std::make_shared<bool>(false);
+  base::Gate closing(loop);
+  base::spawn(closing, "stop", mark_done(gate.stop(), stopped));
+  while (closing.tasks() > 0) loop.poll();
+}
+
+bool World::until(const std::function<bool()>& condition, base::Duration limit, base::Duration step) {
+  const base::SteadyTime end = clock.steady_now() + limit;
+  while (loop.poll() > 0) {
+  }
+  while (!condition()) {
+    if (clock.steady_now() >= end) return false;
+    // To the next thing that happens, so that long waits are quick and short ones exact.
+    const auto next = clock.next_deadline();
+    base::Duration ahead = step;
+    if (next != base::SteadyTime::max()) {
+      ahead = std::clamp<base::Duration>(next - clock.steady_now(), base::Duration(0), step);
+    }
+    clock.advance(std::min<base::Duration>(ahead, end - clock.steady_now()));
+  }
+  return true;
+}
+
+// --- Brain ---
+
+NodeFacts make_facts() {
+  NodeFacts facts;
+  facts.node_name = "node";
+  facts.info.node_ips = {"192.0.2.10"};
+  facts.info.memory_bytes = 8ll << 30;
+  facts.info.cluster_domain = "cluster.local";
+  facts.runtime_name = "fake";
+  return facts;
+}
+
+Brain::Brain(World& given, base::Duration backoff_cap)
+    : world(given),
+      gate(world.loop),
+      facts(make_facts()),
+      health(world.clock, world.cri, {}),
+      lister(world.clock, world.cri),
+      pleg(world.loop, world.clock, lister, {}),
+      observer(pleg),
+      images(world.loop, world.clock, world.cri, world.events, {}),
+      runtime(world.loop, world.clock, world.random, world.cri, images, world.files, world.cgroups, facts,
+              world.events),
+      garbage(world.loop, world.clock, world.cri, world.files, facts.paths, {}, {}) {
+  facts.restart_backoff_cap = backoff_cap;
+  facts.agent_started = world.clock.now();
+  workers = std::make_unique<PodWorkers>(WorkerContext{world.loop, world.clock, world.random, facts, observer, runtime,
+                                                       world.files, world.volumes, world.cgroups, health, world.events,
+                                                       base::Logger()});
+  workers->expect_source("file");
+  workers->on_pod_gone([this](const std::string&) { garbage.pod_gone(); });
+  pleg.on_event([this](const pleg::PodEvent& event) {
+    if (workers->worker(event.uid) == nullptr) return workers->saw_runtime_pod(observed_of(event.snapshot, event.uid));
+    if (event.type != pleg::EventType::container_removed) workers->wake(event.uid);
+  });
+}
+
+Brain::~Brain() {
+  if (!stopped) stop();
+}
+
+void Brain::start() {
+  world.run(health.check());
+  health.start(gate, [this] { workers->wake_all(); });
+  pleg.start();
+  garbage.start(
+      gate,
+      [this](const std::string& uid) {
+        const bool alive = workers->wanted().count(uid) > 0 || workers->worker(uid) != nullptr;
+        return alive ? PodFate::alive : PodFate::gone;
+      },
+      [this] { return workers->all_sources_ready(); },
+      [this] {
+        std::vector<std::string> uids;
+        for (const auto& [uid, worker] : workers->workers()) uids.push_back(uid);
+        for (const auto& [uid, wanted] : workers->wanted()) uids.push_back(uid);
+        return uids;
+      });
+  base::spawn(gate, "housekeeping", keep_house());
+}
+
+Task<void> Brain::keep_house() {
+  while (true) {
+    co_await world.clock.sleep_for(2s);
+    if (!pleg.settled()) continue;
+    for (const std::string& uid : pleg.pods()) {
+      if (workers->worker(uid) != nullptr) continue;
+      const auto snapshot = pleg.latest(uid);
+      if (snapshot) workers->saw_runtime_pod(observed_of(*snapshot, uid));
+    }
+    co_await workers->housekeep(pleg.pods());
+    images.forget_old();
+  }
+}
+
+Task<void> Brain::stop_services() {
+  co_await workers->stop();
+  co_await gate.stop();
+  co_await pleg.stop();
+}
+
+void Brain::stop() {
+  stopped = true;
+  world.run(stop_services());
+}
+
+void Brain::set_pods(const std::vector<api::Pod>& pods, const std::string& source) {
+  std::vector<api::PodPtr> given;
+  for (const api::Pod& pod : pods) given.push_back(std::make_shared<const api::Pod>(pod));
+  workers->set_pods(source, std::move(given));
+}
+
+std::string Brain::phase(const std::string& uid) const {
+  const PodWorker* found = worker(uid);
+  return found == nullptr ? "" : found->status().phase();
+}
+
+const api::core::ContainerStatus* Brain::container(const std::string& uid, const std::string& name) const {
+  const PodWorker* found = worker(uid);
+  if (found == nullptr) return nullptr;
+  for (const auto& status : found->status().containerstatuses()) {
+    if (status.name() == name) return &status;
+  }
+  for (const auto& status : found->status().initcontainerstatuses()) {
+    if (status.name() == name) return &status;
+  }
+  return nullptr;
+}
+
+std::string Brain::state(const std::string& uid, const std::string& name) const {
+  const auto* status = container(uid, name);
+  if (status == nullptr) return "";
+  if (status->state().has_running()) return "running";
+  if (status->state().has_terminated()) {
+    return "terminated " + status->state().terminated().reason() + " " +
+           std::to_string(status->state().terminated().exitcode());
+  }
+  return "waiting " + status->state().waiting().reason();
+}
+
+api::Pod make_wanted(const std::string& uid, const std::vector<std::string>& containers,
+                     const std::string& restart_policy) {
+  api::Pod pod;
+  auto& meta = *pod.mutable_metadata();
+  meta.set_name("pod-" + uid);
+  meta.set_namespace_("ns");
+  meta.set_uid(uid);
+  (*meta.mutable_annotations())["kubernetes.io/config.source"] = "file";
+  auto& spec = *pod.mutable_spec();
+  spec.set_restartpolicy(restart_policy);
+  spec.set_dnspolicy("Default");
+  spec.set_enableservicelinks(true);
+  spec.set_terminationgraceperiodseconds(30);
+  for (const std::string& name : containers) {
+    auto& container = *spec.add_containers();
+    container.set_name(name);
+    container.set_image("image:1");
+    container.set_imagepullpolicy("IfNotPresent");
+    container.set_terminationmessagepath("/dev/termination-log");
+    container.set_terminationmessagepolicy("File");
+  }
+  return pod;
+}
+
+}  // namespace keelson::agent::testing

@@ -1,0 +1,168 @@
+// World: a node of fakes on virtual time, and Brain: the part of the agent that runs pods on it.
+//
+// The World (runtime, disk, cgroups, clock) outlives any number of Brains, one after another, as a node outlives its
+// agent; a Brain is wired like agent/wiring/agent.cpp. Owner: a test. Thread: the test's, which is the loop's.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/sync/event_log.hpp"
+#include "agent/sync/garbage.hpp"
+#include "agent/sync/pod_workers.hpp"
+#include "agent/wiring/pleg_adapter.hpp"
+#include "tests/support/fake_cri.hpp"
+
+namespace keelson::agent::testing {
+
+using namespace std::chrono_literals;
+using fakes::FakeCri;
+using fakes::FakeFault;
+using fakes::FakeRun;
+
+// What is on the node's disk, by path; a Status that is set is what the next calls answer.
+class FakePodFiles final : public PodFiles {
+ public:
+  std::set<std::string> pods;                            // UIDs with a directory
+  std::map<std::string, std::set<std::string>> logs;     // log directory of a container -> names
+  std::map<std::string, std::string> links;              // link -> target
+  std::map<std::string, std::string> termination_texts;  // by host path
+  std::map<std::string, std::string> log_texts;          // by log path
+  std::map<std::string, std::string> host_files = {{"/etc/hosts", "127.0.0.1 localhost\n"},
+                                                   {"/etc/resolv.conf", "nameserver 10.0.0.2\n"}};
+  std::vector<ContainerFiles> prepared;
+  Status pod_directories_fail;
+  Status log_directory_fails;
+  Status prepare_fails;
+
+  base::Task<Status> make_pod_directories(std::string uid) override;
+  base::Task<Status> make_log_directory(std::string path) override;
+  base::Task<Status> prepare_container(ContainerFiles files) override;
+  base::Task<std::vector<std::string>> log_names(std::string directory) override;
+  base::Task<Status> link_log(std::string link, std::string target) override;
+  base::Task<std::string> termination_message(std::string path) override;
+  base::Task<std::string> log_tail(std::string path) override;
+  base::Task<Result<std::string>> read_host_file(std::string path) override;
+  base::Task<Status> remove_pod_directory(std::string uid) override;
+  base::Task<Result<std::vector<std::string>>> pod_directories() override;
+  base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;
+  base::Task<Status> remove_orphan_logs(std::vector<std::string> keep) override;
+
+  // Whether anything is left of that pod.
+  bool knows(const std::string& uid) const;
+};
+
+class FakePodVolumes final : public PodVolumes {
+ public:
+  std::set<std::string> mounted;  // UIDs
+  std::map<std::string, Error> mount_fails;
+  std::map<std::string, Error> unmount_fails;
+
+  base::Task<Result<ResolvedVolumes>> mount(api::PodPtr pod) override;
+  base::Task<Status> unmount(std::string uid) override;
+};
+
+class FakePodCgroups final : public PodCgroups {
+ public:
+  std::set<std::string> groups;  // UIDs
+  std::map<std::string, Error> ensure_fails;
+  std::map<std::string, Error> remove_fails;
+
+  std::string parent_of(const api::Pod& pod) const override { return "/kubepods/pod" + pod.metadata().uid(); }
+  base::Task<Status> ensure(api::PodPtr pod) override;
+  base::Task<Status> remove(std::string uid) override;
+  base::Task<Result<std::vector<std::string>>> list() override;
+};
+
+// Keeps every event; as text "W Reason fieldPath: message" or "N Reason: message".
+class FakeEvents final : public EventRecorder {
+ public:
+  struct Entry {
+    std::string uid;
+    PodEvent event;
+  };
+  std::vector<Entry> all;
+
+  void record(const api::Pod& pod, PodEvent event) override { all.push_back({pod.metadata().uid(), std::move(event)}); }
+  std::vector<std::string> texts() const;
+  // Those with that reason.
+  std::vector<std::string> texts(const std::string& reason) const;
+};
+
+struct World {
+  base::Loop loop;
+  base::VirtualClock clock{loop};
+  base::Random random{42};
+  FakeCri cri{loop, clock};
+  FakePodFiles files;
+  FakePodVolumes volumes;
+  FakePodCgroups cgroups;
+  FakeEvents events;
+
+  // Runs a task to its end, moving time as far as it needs; fails the test when it hangs for 24 h.
+  template <class T>
+  T run(base::Task<T> task);
+  void run(base::Task<void> task);
+  // Moves time on until `condition` holds, at most `limit`, in steps of `step`. Whether it came to hold.
+  bool until(const std::function<bool()>& condition, base::Duration limit, base::Duration step = 100ms);
+};
+
+struct Brain {
+  explicit Brain(World& world, base::Duration backoff_cap = 300s);
+  ~Brain();
+
+  // Lets the services run; pods are given by set_pods().
+  void start();
+  // As SIGTERM does.
+  void stop();
+  void set_pods(const std::vector<api::Pod>& pods, const std::string& source = "file");
+  PodWorker* worker(const std::string& uid) const { return workers->worker(uid); }
+  // "Pending", "Running" ...; "" without a worker.
+  std::string phase(const std::string& uid) const;
+  // The entry in the status of that pod.
+  const api::core::ContainerStatus* container(const std::string& uid, const std::string& name) const;
+  // "running", "terminated Error 3", "waiting CrashLoopBackOff".
+  std::string state(const std::string& uid, const std::string& name) const;
+
+  World& world;
+  base::Gate gate;
+  NodeFacts facts;
+  RuntimeHealth health;
+  PlegLister lister;
+  pleg::Pleg pleg;
+  PlegObserver observer;
+  ImagePuller images;
+  PodRuntime runtime;
+  std::unique_ptr<PodWorkers> workers;
+  GarbageCollector garbage;
+  bool stopped = false;
+
+ private:
+  base::Task<void> keep_house();
+  base::Task<void> stop_services();
+};
+
+NodeFacts make_facts();
+
+// A static pod as manifests give it: restartPolicy Always, images present.
+api::Pod make_wanted(const std::string& uid, const std::vector<std::string>& containers = {"main"},
+                     const std::string& restart_policy = "Always");
+
+namespace internal {
+template <class T>
+base::Task<void> keep(base::Task<T> task, std::shared_ptr<std::optional<T>> place) {
+  place->emplace(co_await std::move(task));
+}
+}  // namespace internal
+
+template <class T>
+T World::run(base::Task<T> task) {
+  auto place = std::make_shared<std::optional<T>>();
+  run(internal::keep<T>(std::move(task), place));
+  return std::move(place->value());
+}
+
+}  // namespace keelson::agent::testing
