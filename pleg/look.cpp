@@ -171,13 +171,17 @@ void Pleg::failed(const std::string& uid, Error error, std::uint64_t look) {
   record.failure = std::move(error);
   record.failed = look;
   ring(record);
+  // Somebody may have asked and failed meanwhile: one retry is enough.
+  if (std::exchange(record.retry_planned, true)) return;
   base::spawn(gate_, "pleg retry " + uid, retry_later(uid, std::min(delay, options_.last_retry)));
 }
 
 Task<void> Pleg::retry_later(std::string uid, base::Duration delay) {
   co_await clock_.sleep_for(delay);
   const auto found = records_.find(uid);
-  if (found != records_.end() && !found->second.clean()) look_at(uid, found->second);
+  if (found == records_.end()) co_return;
+  found->second.retry_planned = false;
+  if (!found->second.clean()) look_at(uid, found->second);
 }
 
 void Pleg::ring(Record& record) {

@@ -111,7 +111,8 @@ class Pleg {
     std::optional<Error> failure;
     std::uint64_t failed = 0;  // number of the look that failed last
     int failures = 0;          // in a row
-    bool dirty = false;        // needs an inspection
+    bool retry_planned = false;
+    bool dirty = false;  // needs an inspection
     bool list_asked = false;
     bool sync_asked = false;
     bool queued = false;  // counts towards the queue of requests

@@ -61,12 +61,32 @@ ContainerState lost_state(std::string message) {
   return state;
 }
 
+bool any_regular_started(const StatusInput& input) {
+  for (const auto& container : input.pod.spec().containers()) {
+    const cri::ContainerStatus* newest = input.observed.newest(container.name());
+    if (newest == nullptr) continue;
+    if (newest->state == cri::ContainerState::running || newest->state == cri::ContainerState::created) return true;
+  }
+  return false;
+}
+
 // The entry of a container that the runtime does not know.
 void fill_without_instance(const StatusInput& input, ContainerRef ref, const api::core::ContainerStatus* before,
                            api::core::ContainerStatus& out) {
   const bool deleted = input.pod.metadata().has_deletiontimestamp();
   out.mutable_state()->mutable_waiting()->set_reason(input.pod.spec().initcontainers_size() > 0 ? "PodInitializing"
                                                                                                 : "ContainerCreating");
+  const bool plain_init = ref.type == ContainerType::init && !is_sidecar(input.pod.spec().initcontainers(ref.index));
+  if (plain_init && any_regular_started(input)) {
+    // Its record was collected; the pod could not have come this far without it.
+    auto& ended = *out.mutable_state()->mutable_terminated();
+    ended.set_exitcode(0);
+    ended.set_reason("Completed");
+    ended.set_message(
+        "The status of the init container could not be read from the runtime; it is treated as exited normally");
+    if (before != nullptr) out.set_restartcount(before->restartcount());
+    return;
+  }
   if (before == nullptr) return;
   out.set_restartcount(before->restartcount());
   if (before->state().has_terminated()) {
@@ -77,15 +97,7 @@ void fill_without_instance(const StatusInput& input, ContainerRef ref, const api
     return;
   }
   *out.mutable_laststate() = before->laststate();
-  if (!before->state().has_running()) return;
-  const bool plain_init = ref.type == ContainerType::init && !is_sidecar(input.pod.spec().initcontainers(ref.index));
-  if (plain_init) {
-    auto& ended = *out.mutable_state()->mutable_terminated();
-    ended.set_reason("Completed");
-    ended.set_message(
-        "The status of the init container could not be read from the runtime; it is treated as exited normally");
-    return;
-  }
+  if (!before->state().has_running() || plain_init) return;
   *out.mutable_laststate() =
       lost_state("The container could not be located when the pod was deleted.  The container used to be Running");
   if (!deleted) out.set_restartcount(before->restartcount() + 1);

@@ -105,8 +105,6 @@ std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, b
       count_plain_init(pod, spec, entry, tally);
     }
   }
-  // A regular container that runs, or has run, shows that the plain init containers were done.
-  if (tally.regular_known) tally.pending_init = 0;
   for (const auto& spec : pod.spec().containers()) {
     count_regular(pod, spec, find_before(status, ContainerType::regular, spec.name()), tally);
   }

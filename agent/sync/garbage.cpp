@@ -94,7 +94,7 @@ Garbage choose_garbage(const std::vector<cri::Container>& containers, const std:
   }
   std::map<std::string, std::vector<cri::PodSandbox>> by_pod;
   for (const auto& sandbox : sandboxes) {
-    if (!label(sandbox.labels, kPodUid).empty()) by_pod[sandbox.metadata.uid].push_back(sandbox);
+    if (!sandbox.metadata.uid.empty()) by_pod[sandbox.metadata.uid].push_back(sandbox);
   }
   for (auto& [uid, list] : by_pod) {
     std::stable_sort(list.begin(), list.end(),

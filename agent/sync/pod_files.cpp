@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <deque>
 #include <set>
 
@@ -18,6 +19,7 @@ constexpr auto kLimit = std::chrono::seconds(30);  // for one small piece of dis
 constexpr std::size_t kTerminationBytes = 4096;
 constexpr std::size_t kLogTailLines = 80;
 constexpr std::size_t kLogTailBytes = 2048;
+constexpr std::time_t kFreshSeconds = 10;
 constexpr std::size_t kLogWindow = 512 * 1024;  // of a log's end that is looked at
 
 // The last `count` bytes of a file, empty when it is missing.
@@ -33,7 +35,8 @@ std::string end_of_file(const std::string& path, std::size_t count) {
 }
 
 Status prepare_container_on_disk(const Paths& paths, const ContainerFiles& files) {
-  if (files.write_hosts) {
+  // Other containers of the pod have the file mounted: an equal one is left alone, so that a full disk cannot empty it.
+  if (files.write_hosts && base::read_file(paths.pod_hosts(files.uid)).value_or("") != files.hosts) {
     KEELSON_TRY(base::write_file(paths.pod_hosts(files.uid), files.hosts, 0644).wrap("while writing the hosts file"));
   }
   const std::string directory = paths.container(files.uid, files.container);
@@ -84,6 +87,11 @@ Status remove_container_logs_on_disk(const std::string& log_path, const std::str
   return link.empty() ? Status() : remove_file(link);
 }
 
+bool is_fresh(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && ::time(nullptr) - info.st_mtime < kFreshSeconds;
+}
+
 Status remove_orphan_logs_on_disk(const Paths& paths, const std::vector<std::string>& keep) {
   const std::set<std::string> kept(keep.begin(), keep.end());
   auto pods = base::list_directory(paths.logs);
@@ -91,6 +99,8 @@ Status remove_orphan_logs_on_disk(const Paths& paths, const std::vector<std::str
     for (const auto& name : *pods) {
       const auto underscore = name.find_last_of('_');
       if (underscore == std::string::npos || kept.count(name.substr(underscore + 1)) > 0) continue;
+      // `keep` may be older than a pod that has just begun.
+      if (is_fresh(paths.logs + "/" + name)) continue;
       KEELSON_TRY(base::remove_tree(paths.logs + "/" + name));
     }
   }

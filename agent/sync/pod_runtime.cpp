@@ -60,7 +60,8 @@ struct PodRuntime::Execution {
 
   const api::Pod& pod() const { return *request.pod; }
   void fail(std::string text) { outcome.errors.push_back(std::move(text)); }
-  void retry_not_later_than(base::SteadyTime when) {
+  void retry_not_later_than(const std::string& container, base::SteadyTime when) {
+    outcome.retry_of[container] = when;
     outcome.retry_at = outcome.retry_at ? std::min(*outcome.retry_at, when) : when;
   }
 };
@@ -273,7 +274,7 @@ base::Task<bool> PodRuntime::do_start(std::shared_ptr<Execution> run, StartConta
     event(pod, true, "BackOff", "Back-off restarting failed container " + name + " in pod " + pod_description(pod),
           field_path(pod, step.container));
     run->outcome.waiting[name] = {"CrashLoopBackOff", backoff_message(pod, name, step.in_backoff->current)};
-    run->retry_not_later_than(step.in_backoff->until);
+    run->retry_not_later_than(name, step.in_backoff->until);
     co_return !step.failure_stops;
   }
   if (step.after_exit) {
@@ -366,7 +367,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   auto image = co_await images_.ensure(std::move(wanted));
   if (!image.image) {
     event(pod, true, "Failed", "Error: " + image.failure.reason, path);
-    if (image.retry_at) run->retry_not_later_than(*image.retry_at);
+    if (image.retry_at) run->retry_not_later_than(container.name(), *image.retry_at);
     co_return image.failure;
   }
 

@@ -40,6 +40,7 @@ struct SyncOutcome {
   std::vector<std::string> errors;
   // The earliest end of a back-off that something waits for.
   std::optional<base::SteadyTime> retry_at;
+  std::map<std::string, base::SteadyTime> retry_of;  // by container name
   bool did_anything = false;
   bool created_sandbox = false;
 

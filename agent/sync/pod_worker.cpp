@@ -1,9 +1,7 @@
 #include "agent/sync/pod_worker.hpp"
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/system/system_error.hpp>
 
 #include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
@@ -130,10 +128,8 @@ base::Task<base::Duration> PodWorker::guarded(base::Task<base::Duration> round) 
   try {
     const base::Duration next = co_await std::move(round);
     co_return next;
-  } catch (const boost::system::system_error& error) {
-    if (error.code() == base::asio::error::operation_aborted) throw;
-    broken_invariant(error.what(), __FILE__, __LINE__);
   } catch (const std::exception& error) {
+    if (base::is_cancellation(std::current_exception())) throw;
     broken_invariant(error.what(), __FILE__, __LINE__);
   }
 }
@@ -277,7 +273,7 @@ void PodWorker::apply(const SyncOutcome& outcome) {
   }
   for (const auto& [name, reason] : outcome.waiting) {
     waiting_[name] = reason;
-    if (outcome.retry_at) backoff_ends_[name] = *outcome.retry_at;
+    if (const auto end = outcome.retry_of.find(name); end != outcome.retry_of.end()) backoff_ends_[name] = end->second;
   }
   for (const std::string& text : outcome.errors) journal_.failed(text);
   if (!outcome.waiting.empty()) {
@@ -309,6 +305,12 @@ base::Task<base::Duration> PodWorker::terminating_round() {
     state_ = WorkerState::terminated;
     co_return base::Duration::zero();
   }
+  if (std::exchange(killed_, false)) {
+    const std::string text = "error killing pod: the runtime says that all is stopped, but shows something running";
+    context_.events.record(*pod_, {true, "FailedKillPod", text, ""});
+    journal_.failed(text);
+    co_return after_error(kErrorRetry);
+  }
   journal_.waits_for("its containers to stop (grace period " + std::to_string(grace().count()) + " s)");
   auto killed = co_await context_.runtime.kill_pod(pod_, observed_, grace());
   last_change_ = context_.clock.steady_now();
@@ -318,6 +320,7 @@ base::Task<base::Duration> PodWorker::terminating_round() {
     journal_.failed(text);
     co_return after_error(kErrorRetry);
   }
+  killed_ = true;
   context_.observer.look_again(pod_->metadata().uid());
   co_return std::chrono::milliseconds(1);
 }

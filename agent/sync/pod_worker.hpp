@@ -101,6 +101,7 @@ class PodWorker {
   std::optional<Termination> termination_;
   base::Notification bell_;         // something happened: make a round
   base::Notification interrupt_;    // leave the round in progress: termination has begun
+  bool killed_ = false;             // the last kill succeeded: the next look must show nothing running
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;
   api::core::PodStatus status_;
