@@ -202,6 +202,12 @@ void DirectorySource::note_problems(const ManifestScan& scan) {
   }
 }
 
+bool DirectorySource::has_unknown_pods() const {
+  if (!deferred_.empty()) return true;
+  return std::any_of(files_.begin(), files_.end(),
+                     [](const auto& entry) { return !entry.second.good && !entry.second.error.empty(); });
+}
+
 void DirectorySource::deliver_if_changed() {
   std::vector<StaticPod> pods;
   std::string form;

@@ -58,6 +58,9 @@ class DirectorySource {
 
   std::vector<Problem> problems() const { return problems_.list(); }
   bool delivered() const { return delivered_; }
+  // Some file's pod is not known: it is bad or half-written, and no good version of it was seen since the start. A pod
+  // that runs may be that one.
+  bool has_unknown_pods() const;
 
  private:
   struct GoodPod {

@@ -1,6 +1,7 @@
 #include "static-pods/manifest.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdio>
 
@@ -69,6 +70,12 @@ void tolerate_no_execute(api::core::PodSpec& spec) {
   auto& toleration = *spec.add_tolerations();
   toleration.set_operator_("Exists");
   toleration.set_effect("NoExecute");
+}
+
+bool is_safe_uid(const std::string& uid) {
+  const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  return uid.size() <= 128 && alnum(uid.front()) &&
+         std::all_of(uid.begin(), uid.end(), [&](char c) { return alnum(c) || c == '-' || c == '.'; });
 }
 
 // From the pod as read to the pod as the node runs it.
@@ -148,6 +155,13 @@ class Reader {
     if (manifest_.errors.size() > before) return;
     if (pod.metadata().name().empty()) {
       return error(position_of(node, "metadata"), prefix + "metadata.name: Required value: name is needed for the pod");
+    }
+    if (const std::string& uid = pod.metadata().uid(); !uid.empty() && !is_safe_uid(uid)) {
+      return error(
+          position_of(node, "metadata.uid"),
+          prefix + "metadata.uid: Invalid value: \"" + uid +
+              "\": expected at most 128 letters, digits, '-' and '.', beginning with a letter or digit (it names "
+              "directories and cgroups), or nothing");
     }
     complete(pod, origin_);
     for (const auto& wrong : api::validate_pod(pod)) {

@@ -322,6 +322,13 @@ base::Task<base::Duration> PodWorker::terminating_round() {
   }
   killed_ = true;
   context_.observer.look_again(pod_->metadata().uid());
+  const bool seen_again = co_await observe();
+  if (!seen_again) co_return after_error(kErrorRetry);
+  // contract 02 §5.2: what the runtime says it stopped and still runs is an error, not to be tried again at once.
+  if (observed_->any_running() || observed_->any_ready_sandbox()) {
+    journal_.failed("something of the pod still runs after the runtime said that it stopped all");
+    co_return after_error(kErrorRetry);
+  }
   co_return std::chrono::milliseconds(1);
 }
 

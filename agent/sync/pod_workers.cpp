@@ -91,6 +91,7 @@ void PodWorkers::set_pods(const std::string& source, std::vector<api::PodPtr> po
     entry = wanted_.erase(entry);
   }
   reconcile();
+  if (knowledge_.source_spoke) knowledge_.source_spoke();
 }
 
 void PodWorkers::reconcile() {
@@ -108,12 +109,15 @@ void PodWorkers::reconcile() {
     workers_.erase(uid);
     if (pod_gone_) pod_gone_(uid);
   }
+  if (knowledge_.runtime_listed && !knowledge_.runtime_listed()) return;
   for (const auto& [uid, wanted] : wanted_) {
-    if (workers_.count(uid) == 0 && !name_taken(*wanted.pod)) start_worker(uid, wanted.pod);
+    if (workers_.count(uid) == 0 && cleaning_.count(uid) == 0 && !name_taken(*wanted.pod))
+      start_worker(uid, wanted.pod);
   }
 }
 
 bool PodWorkers::name_taken(const api::Pod& pod) const {
+  if (knowledge_.namesake_runs && knowledge_.namesake_runs(pod)) return true;
   return std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     return entry.second->state() != WorkerState::finished && full_name(*entry.second->pod()) == full_name(pod);
   });
@@ -167,33 +171,49 @@ void PodWorkers::saw_runtime_pod(const ObservedPtr& observed) {
   if (!all_sources_ready() || gate_.stopping()) return;
   if (wanted_.count(observed->uid) > 0 || workers_.count(observed->uid) > 0) return;
   if (!observed->any_running() && !observed->any_ready_sandbox()) return;
-  start_worker(observed->uid, pod_from_runtime(*observed));
+  const api::PodPtr pod = pod_from_runtime(*observed);
+  const auto source = pod->metadata().annotations().find("kubernetes.io/config.source");
+  if (source != pod->metadata().annotations().end() && knowledge_.source_unsure &&
+      knowledge_.source_unsure(source->second)) {
+    if (spared_.insert(observed->uid).second) {
+      context_.log.warning("A pod that no manifest describes goes on running, because some manifest cannot be read",
+                           {{"pod", pod_path(*pod)}, {"uid", observed->uid}});
+    }
+    return;
+  }
+  spared_.erase(observed->uid);
+  start_worker(observed->uid, pod);
   worker(observed->uid)->terminate({"no source knows it", std::chrono::seconds(1), std::nullopt, true});
 }
 
-base::Task<void> PodWorkers::housekeep(std::vector<std::string> runtime_uids) {
+bool PodWorkers::abandoned(const std::string& uid) const {
+  if (wanted_.count(uid) > 0 || workers_.count(uid) > 0) return false;
+  return !knowledge_.runs || !knowledge_.runs(uid);
+}
+
+base::Task<void> PodWorkers::housekeep() {
   if (!all_sources_ready()) co_return;
-  const std::set<std::string> in_runtime(runtime_uids.begin(), runtime_uids.end());
-  const auto abandoned = [&](const std::string& uid) { return wanted_.count(uid) == 0 && workers_.count(uid) == 0; };
+  std::set<std::string> uids;
   auto directories = co_await context_.files.pod_directories();
-  if (directories.ok()) {
-    for (const std::string& uid : *directories) {
-      if (!abandoned(uid)) continue;
-      auto unmounted = co_await context_.volumes.unmount(uid);
-      if (!abandoned(uid)) continue;
-      if (unmounted.ok()) unmounted = co_await context_.files.remove_pod_directory(uid);
-      if (!unmounted.ok()) {
-        context_.log.warning("Orphaned pod directory stays", {{"uid", uid}, {"err", unmounted.error()}});
-      }
-    }
-  }
+  if (directories.ok()) uids.insert(directories->begin(), directories->end());
   auto cgroups = co_await context_.cgroups.list();
-  if (!cgroups.ok()) co_return;
-  for (const std::string& uid : *cgroups) {
-    if (!abandoned(uid) || in_runtime.count(uid) > 0) continue;
-    auto removed = co_await context_.cgroups.remove(uid);
-    if (!removed.ok()) context_.log.warning("Orphaned pod cgroup stays", {{"uid", uid}, {"err", removed.error()}});
+  if (cgroups.ok()) uids.insert(cgroups->begin(), cgroups->end());
+  for (const std::string& uid : uids) {
+    if (!abandoned(uid)) continue;
+    // A pod that comes back meanwhile waits until its remains are gone.
+    cleaning_.insert(uid);
+    co_await clean_up(uid);
+    cleaning_.erase(uid);
+    if (wanted_.count(uid) > 0) reconcile();
   }
+}
+
+base::Task<void> PodWorkers::clean_up(std::string uid) {
+  auto removed = co_await context_.volumes.unmount(uid);
+  if (removed.ok()) removed = co_await context_.files.remove_pod_directory(uid);
+  if (!removed.ok()) context_.log.warning("Orphaned pod directory stays", {{"uid", uid}, {"err", removed.error()}});
+  removed = co_await context_.cgroups.remove(uid);
+  if (!removed.ok()) context_.log.warning("Orphaned pod cgroup stays", {{"uid", uid}, {"err", removed.error()}});
 }
 
 base::Task<void> PodWorkers::stop() { co_await gate_.stop(); }

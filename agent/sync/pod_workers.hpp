@@ -36,10 +36,27 @@ class PodWorkers {
   void wake_all();
   // The runtime has this pod; when no source wants it and no worker has it, it is ended with a grace period of 1 s.
   void saw_runtime_pod(const ObservedPtr& observed);
-  // All pods that the runtime has now: finished workers whose pod is in no source are forgotten with their directories.
-  base::Task<void> housekeep(std::vector<std::string> runtime_uids);
+  // Removes directories and cgroups of pods that nobody wants, works on, or runs.
+  base::Task<void> housekeep();
 
   base::Task<void> stop();
+
+  // What the owner knows of the runtime and of the sources. Unset members restrain nothing.
+  struct Knowledge {
+    // The runtime's pods have been listed: until then no pod is started, it might run already under another UID.
+    std::function<bool()> runtime_listed;
+    // A pod of this full name but another UID has something running in the runtime.
+    std::function<bool(const api::Pod& pod)> namesake_runs;
+    // The source (file, http, api) may have pods that it cannot name right now: pods of that source are not ended.
+    std::function<bool(const std::string& source)> source_unsure;
+    // A source has handed over its set.
+    std::function<void()> source_spoke;
+    // The pod has something running in the runtime.
+    std::function<bool(const std::string& uid)> runs;
+  };
+  void set_knowledge(Knowledge knowledge) { knowledge_ = std::move(knowledge); }
+  // Something of that changed: start what may be started now.
+  void look_again() { reconcile(); }
 
   struct Wanted {
     api::PodPtr pod;
@@ -59,6 +76,8 @@ class PodWorkers {
   void start_worker(const std::string& uid, api::PodPtr pod);
   void finished(const std::string& uid);
   bool name_taken(const api::Pod& pod) const;
+  bool abandoned(const std::string& uid) const;
+  base::Task<void> clean_up(std::string uid);
 
   WorkerContext context_;
   base::Gate gate_;
@@ -67,6 +86,9 @@ class PodWorkers {
   std::map<std::string, Wanted> wanted_;
   std::map<std::string, std::unique_ptr<PodWorker>> workers_;
   std::function<void(const std::string&)> pod_gone_;
+  Knowledge knowledge_;
+  std::set<std::string> cleaning_;  // UIDs whose remains are being removed
+  std::set<std::string> spared_;    // UIDs that were not ended because their source is unsure; told once
 };
 
 // A pod as far as labels and annotations of its sandboxes and containers tell it; for one that no source knows any

@@ -1,7 +1,9 @@
 #include "agent/wiring/agent.hpp"
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -26,6 +28,7 @@
 #include "agent/wiring/pod_views.hpp"
 #include "agent/wiring/volumes_adapter.hpp"
 #include "base/duration.hpp"
+#include "base/memory.hpp"
 #include "config/host_checks.hpp"
 #include "config/version.hpp"
 #include "cri-client/grpc_runtime.hpp"
@@ -36,6 +39,12 @@ namespace {
 
 constexpr std::size_t kPoolThreads = 8;
 constexpr auto kHousekeepingPeriod = std::chrono::seconds(30);  // a safety net: what ends a pod asks for it at once
+constexpr base::Duration kUnlistedPause = std::chrono::milliseconds(20);  // nothing is started before
+constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the runtime that cannot be looked at
+constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
+constexpr auto kReportFirstPause = std::chrono::milliseconds(20);  // until all is ready: Ready is told without delay
+constexpr auto kReportLastPause = std::chrono::seconds(1);
+constexpr auto kReportPause = std::chrono::seconds(10);
 constexpr auto kHandshakeFirstRetry = std::chrono::milliseconds(250);
 constexpr auto kHandshakeLastRetry = std::chrono::seconds(5);
 
@@ -98,6 +107,9 @@ struct Agent::Services {
   void reload();
   void begin_stop(int signal);
   std::vector<std::string> known_uids() const;
+  bool runtime_listed();
+  bool runs(const std::string& uid) const;
+  bool namesake_runs(const api::Pod& pod) const;
   AgentInfo info() const;
 
   config::Configuration configuration;
@@ -121,6 +133,8 @@ struct Agent::Services {
   std::string runtime_error = "not contacted yet";
   bool ready = false;
   bool stopping = false;
+  bool listed = false;
+  std::optional<base::SteadyTime> listing_since;
   int exit_status = 0;
 
   std::unique_ptr<LockFile> lock;
@@ -207,6 +221,13 @@ Status Agent::Services::build() {
     housekeeping_bell.notify();
     garbage->pod_gone();
   });
+  PodWorkers::Knowledge knowledge;
+  knowledge.runtime_listed = [this] { return runtime_listed(); };
+  knowledge.namesake_runs = [this](const api::Pod& pod) { return namesake_runs(pod); };
+  knowledge.source_unsure = [this](const std::string& source) { return sources->unsure(source); };
+  knowledge.source_spoke = [this] { housekeeping_bell.notify(); };
+  knowledge.runs = [this](const std::string& uid) { return runs(uid); };
+  workers->set_knowledge(std::move(knowledge));
   pleg->on_event([this](const pleg::PodEvent& event) { on_pleg_event(event); });
   return {};
 }
@@ -226,6 +247,12 @@ Status Agent::Services::listen() {
   control_options.path = options.control_socket;
   KEELSON_TRY(control->start(control_options).wrap("while opening the control socket"));
   loop_watch.start(gate);
+  if (lock && configuration.flags.exit_on_lock_contention) {
+    KEELSON_TRY(lock->watch(loop, [this] {
+      log.warning("Another agent asks for the lock file");
+      begin_stop(SIGTERM);
+    }));
+  }
   if (*interval) {
     watchdog = std::make_unique<Watchdog>(
         clock, log, [this] { notifier.watchdog(); },
@@ -313,25 +340,64 @@ void Agent::Services::on_pleg_event(const pleg::PodEvent& event) {
 base::Task<void> Agent::Services::keep_house() {
   using namespace base::asio::experimental::awaitable_operators;
   while (true) {
-    if (pleg->settled()) {
+    const bool settled = pleg->settled();
+    if (runtime_listed()) {
+      // Pods that only the runtime has get their workers first, so that their namesakes wait for them.
       for (const std::string& uid : pleg->pods()) {
         if (workers->worker(uid) != nullptr) continue;
         const auto snapshot = pleg->latest(uid);
         if (snapshot) workers->saw_runtime_pod(observed_of(*snapshot, uid));
       }
-      co_await workers->housekeep(pleg->pods());
+      workers->look_again();
+      co_await workers->housekeep();
       images->forget_old();
     }
-    const base::Duration pause = ready ? base::Duration(kHousekeepingPeriod) : base::Duration(std::chrono::seconds(1));
+    // What rang while pods were still being looked at must not wait for the safety net.
+    const base::Duration pause = !listed            ? kUnlistedPause
+                                 : ready && settled ? base::Duration(kHousekeepingPeriod)
+                                                    : kUnsettledPause;
     auto wait = clock.sleep_for(pause) || housekeeping_bell.wait();
     co_await std::move(wait);
   }
 }
 
+// Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
+bool Agent::Services::runtime_listed() {
+  if (listed) return true;
+  if (!pleg->healthy().ok()) return false;
+  if (!listing_since) listing_since = clock.steady_now();
+  // One that hangs must not hold up the others for long.
+  listed = clock.steady_now() - *listing_since > kListedPatience;
+  const std::vector<std::string> uids = pleg->pods();
+  listed = listed || std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg->latest(uid); });
+  return listed;
+}
+
+bool Agent::Services::runs(const std::string& uid) const {
+  const auto snapshot = pleg->latest(uid);
+  if (!snapshot) return false;
+  const ObservedPtr observed = observed_of(*snapshot, uid);
+  return observed->any_running() || observed->any_ready_sandbox();
+}
+
+bool Agent::Services::namesake_runs(const api::Pod& pod) const {
+  for (const std::string& uid : pleg->pods()) {
+    if (uid == pod.metadata().uid()) continue;
+    const auto snapshot = pleg->latest(uid);
+    if (!snapshot) continue;
+    const ObservedPtr observed = observed_of(*snapshot, uid);
+    if (observed->name != pod.metadata().name() || observed->ns != pod.metadata().namespace_()) continue;
+    if (observed->any_running() || observed->any_ready_sandbox()) return true;
+  }
+  return false;
+}
+
 base::Task<void> Agent::Services::report_regularly() {
+  base::Backoff until_ready(kReportFirstPause, kReportLastPause, 1.5, 0.0);
   while (true) {
     report();
-    co_await clock.sleep_for(std::chrono::seconds(ready ? 10 : 1));
+    const base::Duration pause = ready ? base::Duration(kReportPause) : until_ready.next(random);
+    co_await clock.sleep_for(pause);
   }
 }
 
@@ -353,7 +419,8 @@ void Agent::Services::report() {
 }
 
 void Agent::Services::reload() {
-  notifier.reloading();
+  // Before READY there is nothing that systemd could be told to wait for.
+  if (ready) notifier.reloading();
   auto outcome = options.reload();
   if (const auto* refusal = std::get_if<config::Refuse>(&outcome)) {
     for (const auto& error : refusal->errors) log.error(error);
@@ -364,7 +431,8 @@ void Agent::Services::reload() {
     log.info("Reloaded the log verbosity; any other change of the configuration needs a restart",
              {{"verbosity", logging.verbosity}});
   }
-  notifier.ready("reloaded");
+  if (ready) notifier.ready("reloaded");
+  report();
 }
 
 void Agent::Services::begin_stop(int signal) {
@@ -426,7 +494,11 @@ int Agent::run() {
   Services& s = *services_;
   s.log.info("Starting Keelson", {{"version", KEELSON_VERSION}, {"kubernetes", s.configuration.reported_version}});
   if (!s.configuration.standalone()) {
-    s.log.warning("--kubeconfig is given, but this version does not talk to an API server yet: only static pods run");
+    // Going on would end every pod that the cluster has on this node: no source here knows them.
+    s.log.error(
+        "Keelson cannot start: --kubeconfig is given, but this version does not talk to an API server yet; "
+        "without it, static pods run");
+    return 1;
   }
   for (const auto step : {&Services::prepare, &Services::build, &Services::listen}) {
     auto done = (s.*step)();

@@ -56,6 +56,12 @@ bool ManifestSources::delivered() const {
   return (!directory_ || directory_->delivered()) && (!url_ || url_->delivered());
 }
 
+bool ManifestSources::unsure(const std::string& source) const {
+  if (source == files_.name) return directory_ && directory_->has_unknown_pods();
+  if (source == http_.name) return url_ && !url_->delivered();
+  return false;
+}
+
 std::vector<ManifestProblem> ManifestSources::problems() const {
   std::vector<ManifestProblem> out;
   const auto add = [&](const std::vector<static_pods::Problem>& problems) {

@@ -28,6 +28,8 @@ class ManifestSources {
   // Every configured source has delivered its first set.
   bool delivered() const;
   std::vector<ManifestProblem> problems() const;
+  // The source ("file", "http") may have pods that it cannot name right now.
+  bool unsure(const std::string& source) const;
   // The file or URL of that pod, empty when it is of no manifest.
   std::string manifest_of(const std::string& uid) const;
 

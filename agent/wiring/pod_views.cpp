@@ -169,7 +169,9 @@ std::optional<PodStory> PodViews::explain(const std::string& ns, const std::stri
     story.pod = view_of_waiting(wanted);
     story.restart_policy = wanted.pod->spec().restartpolicy();
     story.manifest = sources_.manifest_of(uid);
-    story.waiting.what = "the pod of the same name that is being ended (uid " + workers_.waits_for_namesake(uid) + ")";
+    const std::string namesake = workers_.waits_for_namesake(uid);
+    story.waiting.what = namesake.empty() ? "the container runtime, to know whether a pod of this name runs already"
+                                          : "the pod of the same name that is being ended (uid " + namesake + ")";
     return story;
   }
   return std::nullopt;

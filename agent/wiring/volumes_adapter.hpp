@@ -6,6 +6,7 @@
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/pod_resources.hpp"
 #include "base/blocking_pool.hpp"
+#include "base/in_flight.hpp"
 #include "volume/mounts.hpp"
 
 namespace keelson::agent {
@@ -21,6 +22,7 @@ class VolumesAdapter final : public PodVolumes {
  private:
   base::BlockingPool& pool_;
   const NodeFacts& facts_;
+  base::InFlight in_flight_;                // by UID: a volume that hangs takes one thread, not one for each try
   std::shared_ptr<volume::Mounts> mounts_;  // shared with calls that outlive their deadline
 };
 

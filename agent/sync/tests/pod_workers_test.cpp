@@ -267,6 +267,36 @@ TEST_F(Workers, AnEditedManifestWaitsForItsNamesake) {
   EXPECT_EQ(world.cri.running("u1"), 0u);
 }
 
+TEST_F(Workers, AManifestEditedWhileTheAgentWasAwayWaitsForItsNamesakeToo) {
+  world.cri.script = [](auto&, auto&, auto) { return FakeRun{std::nullopt, 0, "", 5s}; };
+  boot().set_pods({make_wanted("u2")});
+  ASSERT_TRUE(runs("u2"));
+  brain.reset();
+  api::Pod edited = make_wanted("u1");
+  edited.mutable_metadata()->set_name("pod-u2");
+  boot().set_pods({edited});
+  ASSERT_TRUE(world.until([&] { return world.cri.count("run_pod_sandbox", "u1") == 1; }, 30s));
+  EXPECT_EQ(world.cri.running("u2"), 0u);
+  ASSERT_TRUE(runs("u1"));
+}
+
+TEST_F(Workers, AContainerThatRunsOnThoughItWasStoppedIsNotStoppedInATightLoop) {
+  world.cri.script = [](auto&, auto&, auto) {
+    FakeRun run;
+    run.immortal = true;
+    return run;
+  };
+  boot().set_pods({make_wanted("u1")});
+  ASSERT_TRUE(runs("u1"));
+  brain->set_pods({});
+  world.clock.advance(5min);
+  EXPECT_GE(world.cri.count("stop_container"), 3u);
+  EXPECT_LE(world.cri.count("stop_container"), 10u);
+  ASSERT_NE(brain->worker("u1"), nullptr);
+  ASSERT_TRUE(world.cri.end_process("u1", "main", 0));
+  ASSERT_TRUE(gone("u1"));
+}
+
 TEST_F(Workers, AnotherImageUnderTheSameUidRestartsTheContainer) {
   world.cri.images["image:2"] = image("image:2");
   boot().set_pods({make_wanted("u1")});

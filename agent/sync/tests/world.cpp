@@ -208,6 +208,11 @@ Brain::Brain(World& given, base::Duration backoff_cap)
                                                        base::Logger()});
   workers->expect_source("file");
   workers->on_pod_gone([this](const std::string&) { garbage.pod_gone(); });
+  PodWorkers::Knowledge knowledge;
+  knowledge.runtime_listed = [this] { return listed(); };
+  knowledge.namesake_runs = [this](const api::Pod& pod) { return namesake_runs(pod); };
+  knowledge.runs = [this](const std::string& uid) { return runs(uid); };
+  workers->set_knowledge(std::move(knowledge));
   pleg.on_event([this](const pleg::PodEvent& event) {
     if (workers->worker(event.uid) == nullptr) return workers->saw_runtime_pod(observed_of(event.snapshot, event.uid));
     if (event.type != pleg::EventType::container_removed) workers->wake(event.uid);
@@ -240,16 +245,42 @@ void Brain::start() {
 
 Task<void> Brain::keep_house() {
   while (true) {
-    co_await world.clock.sleep_for(2s);
-    if (!pleg.settled()) continue;
+    co_await world.clock.sleep_for(listed() ? base::Duration(1s) : base::Duration(20ms));
+    if (!listed()) continue;
     for (const std::string& uid : pleg.pods()) {
       if (workers->worker(uid) != nullptr) continue;
       const auto snapshot = pleg.latest(uid);
       if (snapshot) workers->saw_runtime_pod(observed_of(*snapshot, uid));
     }
-    co_await workers->housekeep(pleg.pods());
+    workers->look_again();
+    co_await workers->housekeep();
     images.forget_old();
   }
+}
+
+bool Brain::listed() {
+  if (listed_ || !pleg.healthy().ok()) return listed_;
+  if (!listing_since_) listing_since_ = world.clock.steady_now();
+  const auto uids = pleg.pods();
+  listed_ = world.clock.steady_now() - *listing_since_ > 10s ||
+            std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg.latest(uid); });
+  return listed_;
+}
+
+bool Brain::runs(const std::string& uid) const {
+  const auto snapshot = pleg.latest(uid);
+  if (!snapshot) return false;
+  const ObservedPtr observed = observed_of(*snapshot, uid);
+  return observed->any_running() || observed->any_ready_sandbox();
+}
+
+bool Brain::namesake_runs(const api::Pod& pod) const {
+  for (const std::string& uid : pleg.pods()) {
+    if (uid == pod.metadata().uid() || !runs(uid)) continue;
+    const ObservedPtr observed = observed_of(*pleg.latest(uid), uid);
+    if (observed->name == pod.metadata().name() && observed->ns == pod.metadata().namespace_()) return true;
+  }
+  return false;
 }
 
 Task<void> Brain::stop_services() {

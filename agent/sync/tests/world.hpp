@@ -143,6 +143,12 @@ struct Brain {
  private:
   base::Task<void> keep_house();
   base::Task<void> stop_services();
+  bool listed();
+  bool runs(const std::string& uid) const;
+  bool namesake_runs(const api::Pod& pod) const;
+
+  bool listed_ = false;
+  std::optional<base::SteadyTime> listing_since_;
 };
 
 NodeFacts make_facts();
