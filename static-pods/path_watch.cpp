@@ -16,6 +16,10 @@ namespace {
 
 constexpr std::uint32_t kMask = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_TO | IN_MOVED_FROM |
                                 IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+// Above a directory only names matter: what is written to its neighbours must not wake us.
+constexpr std::uint32_t kNamesMask =
+    IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+constexpr int kReadsAtOnce = 16;  // so that a flood of events cannot keep the loop
 
 std::pair<std::string, std::string> split(const std::string& path) {
   const auto slash = path.find_last_of('/');
@@ -49,9 +53,9 @@ PathWatch::PathWatch(base::Loop& loop, std::string path) : path_(std::move(path)
   descriptor_.emplace(loop.context(), fd.release());
 }
 
-void PathWatch::watch(const std::string& directory, const std::string& name,
+void PathWatch::watch(const std::string& directory, const std::string& name, std::uint32_t mask,
                       std::map<int, std::vector<Target>>& wanted) {
-  const int wd = ::inotify_add_watch(descriptor_->native_handle(), directory.c_str(), kMask);
+  const int wd = ::inotify_add_watch(descriptor_->native_handle(), directory.c_str(), mask);
   if (wd < 0) {
     // No permission or no more watches: the rescan remains. Not there: an ancestor is watched instead.
     if (errno != ENOENT && errno != ENOTDIR) error_ = errno_error("inotify_add_watch " + directory, errno);
@@ -64,12 +68,15 @@ void PathWatch::arm() {
   if (!descriptor_) return;
   error_.reset();
   std::map<int, std::vector<Target>> wanted;
-  if (base::is_directory(path_)) watch(path_, "", wanted);
+  const bool is_directory = base::is_directory(path_);
+  if (is_directory) watch(path_, "", kMask, wanted);
   auto [directory, name] = split(path_);
   while (!base::is_directory(directory) && directory != "/" && directory != ".") {
     std::tie(directory, name) = split(directory);
   }
-  if (!name.empty()) watch(directory, name, wanted);
+  // The path may be a file, which its folder's watch tells of; further up only names count.
+  const bool may_be_file = !is_directory && directory == split(path_).first;
+  if (!name.empty()) watch(directory, name, may_be_file ? kMask : kNamesMask, wanted);
   for (const auto& [wd, targets] : targets_) {
     if (wanted.count(wd) == 0) ::inotify_rm_watch(descriptor_->native_handle(), wd);
   }
@@ -80,7 +87,7 @@ std::vector<PathEvent> PathWatch::drain() {
   std::vector<PathEvent> events;
   if (!descriptor_) return events;
   alignas(inotify_event) char buffer[1 << 14];
-  for (;;) {
+  for (int reads = 0; reads < kReadsAtOnce; ++reads) {
     const ssize_t got = ::read(descriptor_->native_handle(), buffer, sizeof buffer);
     if (got <= 0) return events;
     for (ssize_t at = 0; at < got;) {
@@ -108,6 +115,7 @@ std::vector<PathEvent> PathWatch::drain() {
       }
     }
   }
+  return events;
 }
 
 base::Task<void> PathWatch::readable() {

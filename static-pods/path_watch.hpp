@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -49,7 +50,8 @@ class PathWatch {
     std::string directory;
     std::string name;  // only this entry matters; empty: all do
   };
-  void watch(const std::string& directory, const std::string& name, std::map<int, std::vector<Target>>& wanted);
+  void watch(const std::string& directory, const std::string& name, std::uint32_t mask,
+             std::map<int, std::vector<Target>>& wanted);
 
   std::string path_;
   std::optional<boost::asio::posix::stream_descriptor> descriptor_;
