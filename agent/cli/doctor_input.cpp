@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "agent/cli/own_flags.hpp"
 #include "config/load.hpp"
 
 namespace keelson::agent {
@@ -42,7 +43,9 @@ void load_configuration(const std::string& config_file, const std::vector<std::s
   if (!config_file.empty()) {
     loaded = load({"--config=" + config_file}, config_file, files, input);
   } else if (!agent_args.empty()) {
-    loaded = load(agent_args, "the running agent's", files, input);
+    std::vector<std::string> kubelets = agent_args;
+    take_own_flags(kubelets);
+    loaded = load(kubelets, "the running agent's", files, input);
   } else {
     for (const char* candidate : {"/etc/keelson/config.yaml", "/var/lib/kubelet/config.yaml"}) {
       if (!exists(candidate)) continue;
