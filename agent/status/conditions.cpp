@@ -42,8 +42,8 @@ bool any_regular_ran(const api::core::PodStatus& status) {
 
 Verdict initialized(const StatusInput& input, const api::core::PodStatus& out) {
   const auto& inits = input.pod.spec().initcontainers();
-  if (inits.empty()) return {true, "", ""};
   if (out.phase() == "Succeeded") return {true, "PodCompleted", ""};
+  if (inits.empty()) return {true, "", ""};
   if (any_regular_ran(out)) return {true, "", ""};
   if (const auto* before = find_condition(input.before, "Initialized");
       before != nullptr && before->status() == "True") {

@@ -256,7 +256,7 @@ Task<Status> FakeCri::stop_pod_sandbox(std::string id) {
   Sandbox* found = sandbox(id);
   if (found == nullptr) co_return Status();
   for (Container& member : containers_) {
-    if (member.sandbox_id == id && member.state == cri::ContainerState::running) kill(member);
+    if (member.sandbox_id == id && member.state == cri::ContainerState::running && !member.run.immortal) kill(member);
   }
   found->state = cri::SandboxState::not_ready;
   co_return leave("stop_pod_sandbox", about);
@@ -388,7 +388,9 @@ Task<Status> FakeCri::stop_container(std::string id, std::chrono::seconds grace)
   auto entered = co_await enter("stop_container", about, id, kLimit + grace, grace.count());
   if (!entered.ok()) co_return entered.error();
   Container* found = container(id);
-  if (found == nullptr || found->state != cri::ContainerState::running) co_return leave("stop_container", about);
+  if (found == nullptr || found->state != cri::ContainerState::running || found->run.immortal) {
+    co_return leave("stop_container", about);
+  }
   const base::SteadyTime kill_at = clock_.steady_now() + grace;
   if (found->run.stops_in) {
     const base::SteadyTime stops = clock_.steady_now() + *found->run.stops_in;

@@ -265,12 +265,14 @@ TEST_F(PodStatus, ChecksReadinessGates) {
   observed.sandboxes = {make_sandbox("s")};
   container("a0", pod.spec().containers(0), ContainerState::running);
   EXPECT_EQ(condition("Ready"),
-            "False ReadinessGatesNotReady corresponding condition of pod readiness gate \"example.com/gate\" does not exist.");
+            "False ReadinessGatesNotReady corresponding condition of pod readiness gate \"example.com/gate\" does not "
+            "exist.");
   auto& gate = *before.add_conditions();
   gate.set_type("example.com/gate");
   gate.set_status("False");
-  EXPECT_EQ(condition("Ready"),
-            "False ReadinessGatesNotReady the status of pod readiness gate \"example.com/gate\" is not \"True\", but False");
+  EXPECT_EQ(
+      condition("Ready"),
+      "False ReadinessGatesNotReady the status of pod readiness gate \"example.com/gate\" is not \"True\", but False");
   gate.set_status("True");
   EXPECT_EQ(condition("Ready"), "True  ");
 }

@@ -291,7 +291,7 @@ TEST_F(Workers, AContainerThatRunsOnThoughItWasStoppedIsNotStoppedInATightLoop) 
   brain->set_pods({});
   world.clock.advance(5min);
   EXPECT_GE(world.cri.count("stop_container"), 3u);
-  EXPECT_LE(world.cri.count("stop_container"), 10u);
+  EXPECT_LE(world.cri.count("stop_container"), 30u);  // every 10 to 15 s
   ASSERT_NE(brain->worker("u1"), nullptr);
   ASSERT_TRUE(world.cri.end_process("u1", "main", 0));
   ASSERT_TRUE(gone("u1"));

@@ -75,6 +75,10 @@ Task<Status> FakePodFiles::remove_orphan_logs(std::vector<std::string> keep) {
     const std::string pod = entry.first.substr(0, entry.first.find_last_of('/'));
     return std::find(keep.begin(), keep.end(), pod.substr(pod.find_last_of('_') + 1)) == keep.end();
   });
+  std::erase_if(links, [&](const auto& entry) {
+    const auto log = logs.find(entry.second.substr(0, entry.second.find_last_of('/')));
+    return log == logs.end() || log->second.count(entry.second.substr(entry.second.find_last_of('/') + 1)) == 0;
+  });
   co_return Status();
 }
 

@@ -1,0 +1,313 @@
+#include "agent/sync/pod_runtime.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/sync/tests/world.hpp"
+
+namespace keelson::agent {
+namespace {
+
+using namespace testing;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// One pod, synced round by round as its worker does it.
+class Runtime : public ::testing::Test {
+ public:
+  Runtime() {
+    world.cri.images["image:1"].id = "sha256:image:1";
+    world.cri.images["image:1"].size = 1;
+    world.cri.latency = [](const std::string&) { return base::Duration(1ms); };
+  }
+
+  ObservedPtr observe() {
+    pleg::PodTarget target;
+    target.uid = "u1";
+    target.ns = "ns";
+    target.name = "pod-u1";
+    target.items = std::move(*world.run(lister.list_pod("u1")));
+    return observed_of(pleg::Snapshot{*world.run(lister.inspect(std::move(target))), {}}, "u1");
+  }
+  SyncOutcome sync() {
+    const ObservedPtr observed = observe();
+    exits.observe(*observed, world.clock.now(), world.clock.steady_now());
+    const std::map<std::string, ProbeView> probes;
+    PodRuntime::SyncRequest request;
+    request.pod = std::make_shared<const api::Pod>(pod);
+    request.observed = observed;
+    request.plan = plan({pod, *observed, backoff, probes, exits.exits(), world.clock.steady_now()});
+    request.journal = &journal;
+    request.backoff = &backoff;
+    return world.run(runtime.execute(std::move(request)));
+  }
+  Status kill(std::chrono::seconds grace) {
+    return world.run(runtime.kill_pod(std::make_shared<const api::Pod>(pod), observe(), grace));
+  }
+  api::core::Container& add_init(const std::string& name, bool sidecar) {
+    auto& container = *pod.mutable_spec()->add_initcontainers();
+    container = pod.spec().containers(0);
+    container.set_name(name);
+    if (sidecar) container.set_restartpolicy("Always");
+    return container;
+  }
+  // Another pod on a node without faults.
+  void begin_anew() {
+    pod = make_wanted("u1");
+    world.cri.clear_faults();
+    world.events.all.clear();
+    world.files.prepare_fails = {};
+    world.cri.images["image:1"].id = "sha256:image:1";
+    if (world.cri.knows("u1")) {
+      (void)kill(0s);
+      for (const auto& sandbox : std::list(world.cri.sandboxes())) world.run(world.cri.remove_pod_sandbox(sandbox.id));
+    }
+    world.clock.advance(20min);
+    images.forget_old();
+  }
+  base::SteadyTime time_of(const std::string& call, const std::string& about) {
+    for (const auto& entry : world.cri.calls()) {
+      if (entry.name == call && entry.about == about) return entry.at;
+    }
+    ADD_FAILURE() << "no " << call << " of " << about;
+    return {};
+  }
+
+  World world;
+  api::Pod pod = make_wanted("u1");
+  NodeFacts facts = make_facts();
+  PlegLister lister{world.clock, world.cri};
+  ImagePuller images{world.loop, world.clock, world.cri, world.events, {}};
+  PodRuntime runtime{world.loop,  world.clock,   world.random, world.cri,   images,
+                     world.files, world.cgroups, facts,        world.events};
+  Journal journal{world.clock, {}};
+  RestartBackoff backoff;
+  ExitClock exits;
+};
+
+TEST_F(Runtime, EachFailureOfAStartHasItsReasonAndEvent) {
+  struct Row {
+    const char* what;
+    std::function<void(Runtime&)> prepare;
+    const char* reason;
+    const char* message;
+    const char* event;
+  };
+  const auto fails = [](const char* call, const char* text) {
+    return [call, text](Runtime& t) {
+      t.world.cri.inject({call, "", FakeFault::Kind::fails, Error(ErrorKind::internal, text)});
+    };
+  };
+  const std::string never_text = "Container image \"image:1\" is not present with pull policy of Never";
+  const Row rows[] = {
+      {"image name", [](Runtime& t) { t.pod.mutable_spec()->mutable_containers(0)->set_image("A B"); },
+       "InvalidImageName", "Failed to apply default image tag \"A B\": ", "Error: InvalidImageName"},
+      {"image inspection", fails("image_status", "bolt"), "ImageInspectError",
+       "Failed to inspect image \"image:1\": bolt", "Error: ImageInspectError"},
+      {"image pull",
+       [](Runtime& t) {
+         t.world.cri.images.clear();
+         t.world.cri.inject({"pull_image", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "no host")});
+       },
+       "ErrImagePull", "no host", "Error: ErrImagePull"},
+      {"image never pulled",
+       [](Runtime& t) {
+         t.world.cri.images.clear();
+         t.pod.mutable_spec()->mutable_containers(0)->set_imagepullpolicy("Never");
+       },
+       "ErrImageNeverPull", never_text.c_str(), "Error: ErrImageNeverPull"},
+      {"environment",
+       [](Runtime& t) {
+         auto& env = *t.pod.mutable_spec()->mutable_containers(0)->add_env();
+         env.set_name("A");
+         env.mutable_valuefrom()->mutable_fieldref()->set_fieldpath("spec.nothing");
+       },
+       "CreateContainerConfigError", "", "Error: "},
+      {"mounts",
+       [](Runtime& t) {
+         auto& mount = *t.pod.mutable_spec()->mutable_containers(0)->add_volumemounts();
+         mount.set_name("nowhere");
+         mount.set_mountpath("/x");
+       },
+       "CreateContainerConfigError", "", "Error: "},
+      {"runAsNonRoot",
+       [](Runtime& t) {
+         t.pod.mutable_spec()->mutable_containers(0)->mutable_securitycontext()->set_runasnonroot(true);
+       },
+       "CreateContainerConfigError",
+       "container has runAsNonRoot and image will run as root (pod: \"pod-u1_ns(u1)\", container: main)",
+       "Error: container has runAsNonRoot and image will run as root (pod: \"pod-u1_ns(u1)\", container: main)"},
+      {"files", [](Runtime& t) { t.world.files.prepare_fails = Error(ErrorKind::exhausted, "no space left"); },
+       "CreateContainerConfigError", "no space left", "Error: no space left"},
+      {"create", fails("create_container", "shim died"), "CreateContainerError", "shim died", "Error: shim died"},
+      {"start", fails("start_container", "exec: \"x\": not found"), "RunContainerError", "exec: \"x\": not found",
+       "Error: exec: \"x\": not found"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    begin_anew();
+    row.prepare(*this);
+    const SyncOutcome outcome = sync();
+    EXPECT_FALSE(outcome.ok());
+    ASSERT_EQ(outcome.waiting.count("main"), 1u);
+    EXPECT_EQ(outcome.waiting.at("main").reason, row.reason);
+    EXPECT_EQ(outcome.waiting.at("main").message.rfind(row.message, 0), 0u) << outcome.waiting.at("main").message;
+    EXPECT_THAT(world.events.texts("Failed"),
+                Contains(HasSubstr(std::string("W Failed spec.containers{main}: ") + row.event)));
+  }
+}
+
+TEST_F(Runtime, TheNewContainersIdIsReplacedByItsNameInEvents) {
+  world.cri.inject(
+      {"start_container", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "container-2 is no more")});
+  const SyncOutcome outcome = sync();
+  EXPECT_THAT(world.events.texts("Failed"), ElementsAre("W Failed spec.containers{main}: Error: main is no more"));
+  EXPECT_EQ(outcome.waiting.at("main").message, "container-2 is no more");
+}
+
+TEST_F(Runtime, AFailingContainerDoesNotStopTheOthersAFailingInitContainerDoes) {
+  pod = make_wanted("u1", {"a", "b"});
+  world.cri.inject({"create_container", "u1/a", FakeFault::Kind::fails, Error(ErrorKind::internal, "no"), 1});
+  SyncOutcome outcome = sync();
+  EXPECT_THAT(outcome.started, ElementsAre("b"));
+  begin_anew();
+  add_init("first", true);
+  add_init("second", false);
+  world.cri.inject({"create_container", "u1/second", FakeFault::Kind::fails, Error(ErrorKind::internal, "no")});
+  sync();
+  outcome = sync();
+  EXPECT_EQ(outcome.waiting.count("second"), 1u);
+  EXPECT_EQ(world.cri.count("create_container", "u1/main"), 0u);
+}
+
+TEST_F(Runtime, ASandboxThatCannotBeMadeIsTold) {
+  world.cri.inject({"run_pod_sandbox", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "no CNI")});
+  const SyncOutcome outcome = sync();
+  EXPECT_THAT(outcome.errors, ElementsAre("while creating the pod's sandbox: no CNI"));
+  EXPECT_THAT(world.events.texts(), ElementsAre("W FailedCreatePodSandBox: Failed to create pod sandbox: no CNI"));
+  EXPECT_THAT(outcome.waiting, IsEmpty());
+}
+
+TEST_F(Runtime, ASandboxThatCannotBeReadIsTold) {
+  world.cri.inject({"pod_sandbox_status", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "what?")});
+  const SyncOutcome outcome = sync();
+  EXPECT_THAT(world.events.texts(), ElementsAre("W FailedPodSandBoxStatus: Unable to get pod sandbox status: what?"));
+  EXPECT_EQ(world.cri.count("create_container"), 0u);
+}
+
+TEST_F(Runtime, ANewSandboxGetsTheNextAttemptAndInitContainersStartAnew) {
+  add_init("init", false);
+  world.cri.script = [](auto&, const std::string& name, auto) { return name == "init" ? FakeRun{1s, 0} : FakeRun{}; };
+  sync();
+  world.clock.advance(2s);
+  sync();
+  ASSERT_EQ(world.cri.running("u1"), 1u);
+  world.cri.break_sandbox("u1");
+  world.cri.forget_calls();
+  sync();
+  EXPECT_THAT(world.cri.writes(), ElementsAre("stop_pod_sandbox u1", "remove_container u1/init", "run_pod_sandbox u1",
+                                              "create_container u1/init", "start_container u1/init"));
+  EXPECT_EQ(world.cri.sandboxes().back().config.metadata.attempt, 1u);
+}
+
+TEST_F(Runtime, RestartCountGoesOnFromTheLogFilesWhenTheRuntimeForgot) {
+  world.files.logs["/var/log/pods/ns_pod-u1_u1/main"] = {"3.log", "2.log.20260101-000000", "other.txt"};
+  sync();
+  const auto* made = world.cri.newest("u1", "main");
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ(made->config.metadata.attempt, 4u);
+  EXPECT_EQ(made->config.annotations.at("io.kubernetes.container.restartCount"), "4");
+  EXPECT_EQ(made->log_path, "/var/log/pods/ns_pod-u1_u1/main/4.log");
+}
+
+TEST_F(Runtime, EveryStartGetsAHostsFileAndAFreshTerminationFile) {
+  sync();
+  ASSERT_EQ(world.files.prepared.size(), 1u);
+  const ContainerFiles first = world.files.prepared[0];
+  EXPECT_TRUE(first.write_hosts);
+  EXPECT_THAT(first.hosts, HasSubstr("# Kubernetes-managed hosts file.\n"));
+  EXPECT_THAT(first.hosts, HasSubstr(world.cri.sandboxes().front().ips.front() + "\tpod-u1\n"));
+  EXPECT_EQ(first.log_directory, "/var/log/pods/ns_pod-u1_u1/main");
+  EXPECT_EQ(first.termination_name.size(), 8u);
+  const auto& mounts = world.cri.newest("u1", "main")->config.mounts;
+  ASSERT_EQ(mounts.size(), 2u);
+  EXPECT_EQ(mounts[0].host_path, "/var/lib/kubelet/pods/u1/etc-hosts");
+  EXPECT_EQ(mounts[1].container_path, "/dev/termination-log");
+  EXPECT_EQ(mounts[1].host_path, "/var/lib/kubelet/pods/u1/containers/main/" + first.termination_name);
+  world.cri.end_process("u1", "main", 1);
+  sync();
+  ASSERT_EQ(world.files.prepared.size(), 2u);
+  EXPECT_NE(world.files.prepared[1].termination_name, first.termination_name);
+}
+
+TEST_F(Runtime, OnTheHostNetworkTheHostsFileIsTheNodes) {
+  pod.mutable_spec()->set_hostnetwork(true);
+  sync();
+  ASSERT_EQ(world.files.prepared.size(), 1u);
+  EXPECT_EQ(world.files.prepared[0].hosts, "# Kubernetes-managed hosts file (host network).\n127.0.0.1 localhost\n");
+}
+
+TEST_F(Runtime, TheLogIsLinkedUnderItsLongName) {
+  sync();
+  EXPECT_EQ(world.files.links.at("/var/log/containers/pod-u1_ns_main-container-2.log"),
+            "/var/log/pods/ns_pod-u1_u1/main/0.log");
+}
+
+TEST_F(Runtime, KillsRegularContainersSideBySideThenSidecarsInReverseThenTheSandbox) {
+  pod = make_wanted("u1", {"a", "b"});
+  add_init("first", true);
+  add_init("second", true);
+  world.cri.script = [](auto&, auto&, auto) { return FakeRun{std::nullopt, 0, "", 3s}; };
+  for (int i = 0; i < 3; ++i) sync();
+  ASSERT_EQ(world.cri.running("u1"), 4u);
+  world.cri.forget_calls();
+  const auto begun = world.clock.steady_now();
+  EXPECT_TRUE(kill(30s).ok());
+  EXPECT_LE(world.clock.steady_now() - begun, 10s);
+  EXPECT_LE(time_of("stop_container", "u1/b") - time_of("stop_container", "u1/a"), 10ms);
+  EXPECT_GE(time_of("stop_container", "u1/second") - time_of("stop_container", "u1/a"), 3s);
+  EXPECT_GE(time_of("stop_container", "u1/first") - time_of("stop_container", "u1/second"), 3s);
+  EXPECT_GE(time_of("stop_pod_sandbox", "u1") - time_of("stop_container", "u1/first"), 3s);
+  // A sidecar gets what the others left of the grace period.
+  for (const auto& call : world.cri.calls()) {
+    if (call.name == "stop_container" && call.about == "u1/first") {
+      EXPECT_EQ(call.grace, 23);
+    }
+  }
+}
+
+TEST_F(Runtime, SidecarsGetAtLeastTwoSecondsWhenTheGracePeriodIsUsedUp) {
+  add_init("sidecar", true);
+  world.cri.script = [](auto&, auto&, auto) { return FakeRun{std::nullopt, 0, "", std::nullopt}; };
+  for (int i = 0; i < 3; ++i) sync();
+  ASSERT_EQ(world.cri.running("u1"), 2u);
+  world.cri.forget_calls();
+  EXPECT_TRUE(kill(5s).ok());
+  for (const auto& call : world.cri.calls()) {
+    if (call.name == "stop_container") {
+      EXPECT_EQ(call.grace, call.about == "u1/sidecar" ? 2 : 5);
+    }
+  }
+}
+
+TEST_F(Runtime, AFailedKillIsToldAndTheRestIsKilledAllTheSame) {
+  pod = make_wanted("u1", {"a", "b"});
+  sync();
+  world.cri.inject({"stop_container", "u1/a", FakeFault::Kind::fails, Error(ErrorKind::internal, "stuck"), 1});
+  const Status killed = kill(5s);
+  ASSERT_FALSE(killed.ok());
+  EXPECT_EQ(killed.error().to_string(), "while killing container a: stuck");
+  EXPECT_EQ(world.cri.running("u1"), 0u);
+}
+
+TEST_F(Runtime, TheResolverFileMustBeReadable) {
+  world.files.host_files.erase("/etc/resolv.conf");
+  const SyncOutcome outcome = sync();
+  EXPECT_THAT(world.events.texts("FailedCreatePodSandBox"),
+              ElementsAre(HasSubstr("while reading the node's resolver file: open /etc/resolv.conf")));
+}
+
+}  // namespace
+}  // namespace keelson::agent
