@@ -1,4 +1,5 @@
 // keelson: the node agent, and its tools for the person on the node (ps, explain, doctor).
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -7,8 +8,10 @@
 
 #include "agent/cli/arguments.hpp"
 #include "agent/cli/cli.hpp"
+#include "agent/cli/own_flags.hpp"
 #include "agent/wiring/agent.hpp"
 #include "base/logger.hpp"
+#include "base/memory.hpp"
 #include "config/files.hpp"
 #include "config/load.hpp"
 
@@ -16,28 +19,14 @@ namespace {
 
 using namespace keelson;
 
-// Keelson's own flag; everything else is the kubelet's and config's to judge.
-std::string take_control_socket(std::vector<std::string>& args) {
-  std::string path = agent::default_control_socket;
-  std::vector<std::string> rest;
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    const std::string& arg = args[i];
-    if (arg == "--control-socket" && i + 1 < args.size()) {
-      path = args[++i];
-    } else if (arg.rfind("--control-socket=", 0) == 0) {
-      path = arg.substr(arg.find('=') + 1);
-    } else {
-      rest.push_back(arg);
-    }
-  }
-  args = std::move(rest);
-  return path;
-}
-
 std::shared_ptr<base::LogSink> make_sink(const config::Configuration& configuration) {
   const auto& logging = configuration.kubelet.logging;
   const auto format = logging.format == "json" ? base::LogFormat::json : base::default_text_format();
   return std::make_shared<base::LogSink>(format, static_cast<int>(logging.verbosity));
+}
+
+bool asks_for_help(const std::vector<std::string>& args) {
+  return std::any_of(args.begin(), args.end(), [](const auto& arg) { return arg == "--help" || arg == "-h"; });
 }
 
 int refuse(const config::Refuse& refusal) {
@@ -49,14 +38,16 @@ int refuse(const config::Refuse& refusal) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  base::use_one_heap();
   if (argc > 1 && agent::is_cli_command(argv[1])) return agent::cli_main(argc, argv);
   std::vector<std::string> args(argv + 1, argv + argc);
-  const std::string control_socket = take_control_socket(args);
+  const agent::OwnFlags own = agent::take_own_flags(args);
   auto outcome = config::load(args, config::RealFiles());
   if (const auto* refusal = std::get_if<config::Refuse>(&outcome)) return refuse(*refusal);
   if (const auto* text = std::get_if<config::Print>(&outcome)) {
     for (const auto& warning : text->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
     std::fputs(text->text.c_str(), stdout);
+    if (asks_for_help(args)) std::fputs(agent::own_flags_help().c_str(), stdout);
     return text->exit_code;
   }
   auto& run = std::get<config::Run>(outcome);
@@ -64,7 +55,7 @@ int main(int argc, char** argv) {
   const base::Logger log(sink);
   for (const auto& warning : run.warnings) log.warning(warning);
   agent::AgentOptions options;
-  options.control_socket = control_socket;
+  options.control_socket = own.control_socket;
   options.reload = [args] { return config::load(args, config::RealFiles()); };
   options.log_sink = sink;
   agent::Agent agent(std::move(run.configuration), std::move(options), log);
