@@ -357,7 +357,9 @@ base::Task<void> Agent::Services::keep_house() {
                                  : ready && settled ? base::Duration(kHousekeepingPeriod)
                                                     : kUnsettledPause;
     auto wait = clock.sleep_for(pause) || housekeeping_bell.wait();
-    co_await std::move(wait);
+    const auto ended = co_await std::move(wait);
+    const bool quiet = ended.index() == 0 && ready && settled;
+    if (quiet) base::give_back_free_memory();
   }
 }
 
