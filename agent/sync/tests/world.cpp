@@ -266,8 +266,9 @@ bool Brain::listed() {
   if (listed_ || !pleg.healthy().ok()) return listed_;
   if (!listing_since_) listing_since_ = world.clock.steady_now();
   const auto uids = pleg.pods();
-  listed_ = world.clock.steady_now() - *listing_since_ > 10s ||
-            std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg.latest(uid); });
+  const bool complete = std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg.latest(uid); });
+  gave_up_listing = !complete && world.clock.steady_now() - *listing_since_ > 10s;
+  listed_ = complete || gave_up_listing;
   return listed_;
 }
 
