@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "cri-client/proto/cri.grpc.pb.h"
+#include "tests/integration/program.hpp"
 
 namespace keelson::integration {
 namespace {
@@ -167,7 +168,15 @@ std::map<std::string, int> Runtime::processes() {
   return out;
 }
 
-// A container may be in the middle of a start that its killed client asked for: then it can be removed a bit later.
+// containerd 1.6 drops a start whose client was killed half-way: the task may run while the container counts as
+// created, so that the CRI refuses to remove it.
+void Runtime::kill_tasks() {
+  for (const auto& container : containers()) {
+    run_program({"/usr/bin/ctr", "--address", socket(), "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL",
+                 container.id});
+  }
+}
+
 void Runtime::remove_all() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (true) {
@@ -176,6 +185,7 @@ void Runtime::remove_all() {
       return;
     } catch (const std::runtime_error&) {
       if (std::chrono::steady_clock::now() > deadline) throw;
+      kill_tasks();
       ::poll(nullptr, 0, 100);
     }
   }

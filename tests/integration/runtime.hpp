@@ -52,6 +52,7 @@ class Runtime {
  private:
   struct Stubs;
   void remove_all_once();
+  void kill_tasks();
   explicit Runtime(std::unique_ptr<fakes::ContainerdFixture> fixture);
 
   std::unique_ptr<fakes::ContainerdFixture> fixture_;

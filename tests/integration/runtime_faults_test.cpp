@@ -87,7 +87,7 @@ class RuntimeFaultsTest : public NodeTest {
     const json doctor = keelson->doctor();
     EXPECT_NE(doctor.dump().find(socket), std::string::npos) << doctor.dump(1);
     // The pod is known meanwhile.
-    EXPECT_EQ(seen("one").value("phase", ""), "Pending");
+    ASSERT_TRUE(eventually("the pod to be shown", [&] { return seen("one").value("phase", "") == "Pending"; }));
   }
   void expect_recovers() {
     ASSERT_TRUE(eventually("the pod to run", [&] { return runs("one"); }));
