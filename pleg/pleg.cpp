@@ -198,6 +198,15 @@ std::optional<Snapshot> Pleg::latest(const std::string& uid) const {
   return found->second.snapshot;
 }
 
+bool Pleg::namesake_may_run(const std::string& uid, const std::string& ns, const std::string& name,
+                            const std::function<bool(const Snapshot&)>& runs) const {
+  for (const auto& [other, record] : records_) {
+    if (other == uid || record.items.empty() || record.name != name || record.ns != ns) continue;
+    if (!record.snapshot || runs(*record.snapshot)) return true;
+  }
+  return false;
+}
+
 std::vector<std::string> Pleg::pods() const {
   std::vector<std::string> uids;
   for (const auto& [uid, record] : records_) {

@@ -86,6 +86,10 @@ class Pleg {
   base::Task<Result<Snapshot>> get_newer_than(std::string uid, base::SteadyTime time);
   // The present snapshot, however old; nullopt before the first.
   std::optional<Snapshot> latest(const std::string& uid) const;
+  // Whether a pod of that name, other than `uid`, runs or could run: it was listed, and no snapshot shows otherwise.
+  // `runs` reads a snapshot.
+  bool namesake_may_run(const std::string& uid, const std::string& ns, const std::string& name,
+                        const std::function<bool(const Snapshot&)>& runs) const;
   // The UIDs of all pods that the runtime has, sorted.
   std::vector<std::string> pods() const;
 

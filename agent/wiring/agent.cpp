@@ -382,16 +382,13 @@ bool Agent::Services::runs(const std::string& uid) const {
   return observed->any_running() || observed->any_ready_sandbox();
 }
 
+// One that could not be looked at yet counts as running: two of one name must never run together.
 bool Agent::Services::namesake_runs(const api::Pod& pod) const {
-  for (const std::string& uid : pleg->pods()) {
-    if (uid == pod.metadata().uid()) continue;
-    const auto snapshot = pleg->latest(uid);
-    if (!snapshot) continue;
-    const ObservedPtr observed = observed_of(*snapshot, uid);
-    if (observed->name != pod.metadata().name() || observed->ns != pod.metadata().namespace_()) continue;
-    if (observed->any_running() || observed->any_ready_sandbox()) return true;
-  }
-  return false;
+  const auto& meta = pod.metadata();
+  return pleg->namesake_may_run(meta.uid(), meta.namespace_(), meta.name(), [](const pleg::Snapshot& snapshot) {
+    const ObservedPtr observed = observed_of(snapshot, "");
+    return observed->any_running() || observed->any_ready_sandbox();
+  });
 }
 
 base::Task<void> Agent::Services::report_regularly() {

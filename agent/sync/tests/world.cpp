@@ -267,8 +267,7 @@ bool Brain::listed() {
   if (!listing_since_) listing_since_ = world.clock.steady_now();
   const auto uids = pleg.pods();
   const bool complete = std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg.latest(uid); });
-  gave_up_listing = !complete && world.clock.steady_now() - *listing_since_ > 10s;
-  listed_ = complete || gave_up_listing;
+  listed_ = complete || world.clock.steady_now() - *listing_since_ > 10s;
   return listed_;
 }
 
@@ -280,12 +279,11 @@ bool Brain::runs(const std::string& uid) const {
 }
 
 bool Brain::namesake_runs(const api::Pod& pod) const {
-  for (const std::string& uid : pleg.pods()) {
-    if (uid == pod.metadata().uid() || !runs(uid)) continue;
-    const ObservedPtr observed = observed_of(*pleg.latest(uid), uid);
-    if (observed->name == pod.metadata().name() && observed->ns == pod.metadata().namespace_()) return true;
-  }
-  return false;
+  const auto& meta = pod.metadata();
+  return pleg.namesake_may_run(meta.uid(), meta.namespace_(), meta.name(), [](const pleg::Snapshot& snapshot) {
+    const ObservedPtr observed = observed_of(snapshot, "");
+    return observed->any_running() || observed->any_ready_sandbox();
+  });
 }
 
 Task<void> Brain::stop_services() {

@@ -139,7 +139,6 @@ struct Brain {
   std::unique_ptr<PodWorkers> workers;
   GarbageCollector garbage;
   bool stopped = false;
-  bool gave_up_listing = false;  // pods were started though one of the runtime's could not be looked at
 
  private:
   base::Task<void> keep_house();
