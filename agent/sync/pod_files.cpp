@@ -19,7 +19,7 @@ constexpr auto kLimit = std::chrono::seconds(30);  // for one small piece of dis
 constexpr std::size_t kTerminationBytes = 4096;
 constexpr std::size_t kLogTailLines = 80;
 constexpr std::size_t kLogTailBytes = 2048;
-constexpr std::time_t kFreshSeconds = 10;
+constexpr std::time_t kFreshSeconds = 3;
 constexpr std::size_t kLogWindow = 512 * 1024;  // of a log's end that is looked at
 
 // The last `count` bytes of a file, empty when it is missing.
