@@ -224,41 +224,36 @@ base::Task<base::Duration> PodWorker::sync_round() {
   co_return next;
 }
 
+// A round that cannot go on: told as an event and in the journal, with what the pod waits for meanwhile.
+void PodWorker::fail(const std::string& reason, const std::string& text, const std::string& waits_for) {
+  context_.events.record(*pod_, {true, reason, text, ""});
+  journal_.failed(text);
+  journal_.waits_for(waits_for);
+}
+
 base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& retry) {
-  const std::string uid = pod_->metadata().uid();
   if (const std::string problem = context_.health.network_problem();
       !problem.empty() && !pod_->spec().hostnetwork() && !observed_->any_ready_sandbox()) {
-    const std::string text = "network is not ready: " + problem;
-    context_.events.record(*pod_, {true, "NetworkNotReady", text, ""});
-    journal_.failed(text);
-    journal_.waits_for("the pod network of the container runtime");
+    fail("NetworkNotReady", "network is not ready: " + problem, "the pod network of the container runtime");
     retry = after_error(kNetworkRetry);
     co_return false;
   }
   auto grouped = co_await context_.cgroups.ensure(pod_);
   if (!grouped.ok()) {
-    const std::string text = "unable to ensure pod container exists: " + grouped.error().to_string();
-    context_.events.record(*pod_, {true, "FailedCreatePodContainer", text, ""});
-    journal_.failed(text);
-    journal_.waits_for("the pod's cgroup");
+    fail("FailedCreatePodContainer", "unable to ensure pod container exists: " + grouped.error().to_string(),
+         "the pod's cgroup");
     retry = after_error(kErrorRetry);
     co_return false;
   }
-  auto made = co_await context_.files.make_pod_directories(uid);
+  auto made = co_await context_.files.make_pod_directories(pod_->metadata().uid());
   if (!made.ok()) {
-    const std::string text = "error making pod data directories: " + made.error().to_string();
-    context_.events.record(*pod_, {true, "Failed", text, ""});
-    journal_.failed(text);
-    journal_.waits_for("the pod's directories");
+    fail("Failed", "error making pod data directories: " + made.error().to_string(), "the pod's directories");
     retry = after_error(kErrorRetry);
     co_return false;
   }
   auto mounted = co_await context_.volumes.mount(pod_);
   if (!mounted.ok()) {
-    const std::string text = mounted.error().to_string();
-    context_.events.record(*pod_, {true, "FailedMount", text, ""});
-    journal_.failed(text);
-    journal_.waits_for("the pod's volumes");
+    fail("FailedMount", mounted.error().to_string(), "the pod's volumes");
     retry = after_error(kErrorRetry);
     co_return false;
   }

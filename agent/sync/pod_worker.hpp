@@ -84,6 +84,7 @@ class PodWorker {
   base::Task<base::Duration> sync_round();
   base::Task<base::Duration> terminating_round();
   base::Task<bool> terminated_round();
+  void fail(const std::string& reason, const std::string& text, const std::string& waits_for);
   base::Task<bool> prepare(ResolvedVolumes& volumes, base::Duration& retry);
   base::Task<bool> observe();
   base::Task<void> read_termination_messages();
