@@ -179,8 +179,8 @@ void PodWorkers::start_wanted() {
 
 bool PodWorkers::admitted(Wanted& wanted) {
   if (!knowledge_.admit || is_over(*wanted.pod)) return true;
-  Admission admission = knowledge_.admit(wanted.pod);
-  if (admission.verdict != Admission::Verdict::refused) return admission.verdict == Admission::Verdict::admitted;
+  PodAdmission admission = knowledge_.admit(wanted.pod);
+  if (admission.verdict != PodAdmission::Verdict::refused) return admission.verdict == PodAdmission::Verdict::admitted;
   context_.log.warning("Pod was refused", {{"pod", pod_path(*wanted.pod)},
                                            {"uid", wanted.pod->metadata().uid()},
                                            {"reason", admission.refusal.reason()},

@@ -21,7 +21,7 @@
 
 namespace keelson::agent {
 
-struct Admission {
+struct PodAdmission {
   enum class Verdict { admitted, refused, wait };
   Verdict verdict = Verdict::admitted;
   api::core::PodStatus refusal;  // the status of a refused pod
@@ -66,7 +66,7 @@ class PodWorkers {
     // The pod has something running in the runtime.
     std::function<bool(const std::string& uid)> runs;
     // Whether the pod may run here; asked once for each new pod, in the order of their creation.
-    std::function<Admission(const api::PodPtr& pod)> admit;
+    std::function<PodAdmission(const api::PodPtr& pod)> admit;
   };
   void set_knowledge(Knowledge knowledge) { knowledge_ = std::move(knowledge); }
   // Something of that changed: start what may be started now.

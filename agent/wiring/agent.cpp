@@ -200,7 +200,7 @@ Status Agent::Services::build() {
   observer = std::make_unique<PlegObserver>(*pleg);
   images = std::make_unique<ImagePuller>(loop, clock, *runtime, events, pull_limits(configuration.kubelet));
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
-  volumes = std::make_unique<VolumesAdapter>(pool, facts);
+  volumes = std::make_unique<VolumesAdapter>(pool, facts, no_objects);
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);

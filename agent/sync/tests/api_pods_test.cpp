@@ -161,9 +161,9 @@ TEST_F(ApiPods, AReadinessGateThatTurnsTrueIsToldAtOnce) {
 TEST_F(ApiPods, ARefusedPodGetsItsFinalStatusAndNoWorker) {
   PodWorkers::Knowledge knowledge;
   knowledge.admit = [](const api::PodPtr& pod) {
-    Admission admission;
+    PodAdmission admission;
     if (pod->metadata().uid() != "u2") return admission;
-    admission.verdict = Admission::Verdict::refused;
+    admission.verdict = PodAdmission::Verdict::refused;
     admission.refusal.set_phase("Failed");
     admission.refusal.set_reason("NodeAffinity");
     return admission;
