@@ -98,8 +98,8 @@ TEST(ApiError, TakesTheCodeOfAnEventFromItsReasonWhenItHasNone) {
   EXPECT_EQ(error_of(status_of(0, "", "what")).kind(), ErrorKind::unavailable);
   EXPECT_TRUE(is_expired(error_of(status_of(0, "Gone", ""))));
   EXPECT_FALSE(is_expired(error_of(status_of(0, "Conflict", ""))));
-  EXPECT_TRUE(is_too_new(error_of(504, api::encode_json(status_of(
-                                            504, "Timeout", "Timeout: Too large resource version: 9, current: 4")))));
+  EXPECT_TRUE(is_too_new(error_of(
+      504, api::encode_json(status_of(504, "Timeout", "Timeout: Too large resource version: 9, current: 4")))));
 }
 
 struct RetryAfterRow {
@@ -138,16 +138,11 @@ TEST(ResourceVersions, CompareAsNumbersOfAnyLength) {
     bool b_older;
   };
   const Row rows[] = {
-      {"9", "10", true, false},
-      {"10", "10", false, false},
-      {"0010", "9", false, true},
-      {"99999999999999999999999998", "99999999999999999999999999", true, false},
-      {"0", "1", true, false},
-      {"0", "00", false, false},
-      {"abc", "abd", false, false},
-      {"", "1", false, false},
-      {"1", "", false, false},
-      {"1a", "2", false, false},
+      {"9", "10", true, false},     {"10", "10", false, false},
+      {"0010", "9", false, true},   {"99999999999999999999999998", "99999999999999999999999999", true, false},
+      {"0", "1", true, false},      {"0", "00", false, false},
+      {"abc", "abd", false, false}, {"", "1", false, false},
+      {"1", "", false, false},      {"1a", "2", false, false},
   };
   for (const Row& row : rows) {
     EXPECT_EQ(older(row.a, row.b), row.a_older) << row.a << " " << row.b;

@@ -108,8 +108,8 @@ TEST(ClientRequest, TokenGoesToItsSubresourceWithItsOwnType) {
   k8s::authentication::v1::TokenRequest token;
   token.mutable_status()->set_token("secret");
   bench.transport.answer(token);
-  auto made = bench.run(bench.client.create_sub<api::core::ServiceAccount>(
-      "ns", "default", "token", k8s::authentication::v1::TokenRequest()));
+  auto made = bench.run(bench.client.create_sub<api::core::ServiceAccount>("ns", "default", "token",
+                                                                           k8s::authentication::v1::TokenRequest()));
   ASSERT_TRUE(made.ok());
   EXPECT_EQ(made->status().token(), "secret");
   EXPECT_EQ(bench.transport.target(0), "/api/v1/namespaces/ns/serviceaccounts/default/token");
@@ -125,9 +125,9 @@ TEST(ClientRequest, DeleteSendsItsOptionsInTheVersionOfTheResource) {
   options.set_graceperiodseconds(0);
   options.mutable_preconditions()->set_uid("u1");
   EXPECT_TRUE(bench.run(bench.client.remove<Pod>("ns", "p", options)).ok());
-  EXPECT_TRUE(bench.run(bench.client.remove_all<k8s::resource::v1::ResourceSlice>(
-                            "", {{"fieldSelector", "spec.nodeName=n1"}}))
-                  .ok());
+  EXPECT_TRUE(
+      bench.run(bench.client.remove_all<k8s::resource::v1::ResourceSlice>("", {{"fieldSelector", "spec.nodeName=n1"}}))
+          .ok());
   const HttpRequest& one = bench.transport.seen[0].request;
   EXPECT_EQ(one.method, "DELETE");
   EXPECT_EQ(one.target, "/api/v1/namespaces/ns/pods/p");
@@ -147,8 +147,7 @@ TEST(ClientRequest, DeleteOptionsInJsonNameTheirTypeToo) {
   Bench bench(ClientOptions{.protobuf = false});
   bench.transport.answer(200);
   EXPECT_TRUE(bench.run(bench.client.remove<Lease>("ns", "l")).ok());
-  EXPECT_EQ(bench.transport.seen[0].request.body,
-            R"({"kind":"DeleteOptions","apiVersion":"coordination.k8s.io/v1"})");
+  EXPECT_EQ(bench.transport.seen[0].request.body, R"({"kind":"DeleteOptions","apiVersion":"coordination.k8s.io/v1"})");
 }
 
 TEST(ClientRequest, OfTheHeartbeatCarriesItsLimitInTheQuery) {

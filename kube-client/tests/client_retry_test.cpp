@@ -69,8 +69,12 @@ struct GivenUpRow {
 
 TEST(ClientRetry, LeavesEverythingElseToTheCaller) {
   const GivenUpRow rows[] = {
-      {"no Retry-After", 500, {}}, {"too many, no Retry-After", 429, {}}, {"nonsense", 503, {{"retry-after", "soon"}}},
-      {"conflict", 409, kSoon},    {"not found", 404, kSoon},             {"unauthorized", 401, kSoon},
+      {"no Retry-After", 500, {}},
+      {"too many, no Retry-After", 429, {}},
+      {"nonsense", 503, {{"retry-after", "soon"}}},
+      {"conflict", 409, kSoon},
+      {"not found", 404, kSoon},
+      {"unauthorized", 401, kSoon},
   };
   for (const GivenUpRow& row : rows) {
     Bench bench;

@@ -50,7 +50,8 @@ struct InformerBench : Bench {
 
   void told(const Informer<Pod>::Event& event) {
     const char* names[] = {"+", "~", "-"};
-    std::string text = names[static_cast<int>(event.change)] + event.key + "@" + event.object->metadata().resourceversion();
+    std::string text =
+        names[static_cast<int>(event.change)] + event.key + "@" + event.object->metadata().resourceversion();
     if (event.change == Change::modified) text += " was " + event.before->metadata().resourceversion();
     story.push_back(std::move(text));
   }
@@ -81,7 +82,8 @@ struct InformerBench : Bench {
   std::string asked(std::size_t index) const;
   std::vector<std::string> held() const {
     std::vector<std::string> out;
-    for (const auto& [key, object] : informer.objects()) out.push_back(key + "@" + object->metadata().resourceversion());
+    for (const auto& [key, object] : informer.objects())
+      out.push_back(key + "@" + object->metadata().resourceversion());
     return out;
   }
 

@@ -112,11 +112,11 @@ TEST(Informer, IgnoresWhatItHasSeenAlready) {
   bench.send(stream, "DELETED", pod("gone", "101"));
   bench.send(stream, "MODIFIED", pod("a", "102"));
   bench.take_story();
-  bench.send(stream, "MODIFIED", pod("a", "102"));     // the same
-  bench.send(stream, "MODIFIED", pod("a", "99"));      // older
-  bench.send(stream, "ADDED", pod("gone", "60"));      // came and went
-  bench.send(stream, "DELETED", pod("gone", "101"));   // twice
-  bench.send(stream, "DELETED", pod("a", "70"));       // the end of an earlier one of that name
+  bench.send(stream, "MODIFIED", pod("a", "102"));    // the same
+  bench.send(stream, "MODIFIED", pod("a", "99"));     // older
+  bench.send(stream, "ADDED", pod("gone", "60"));     // came and went
+  bench.send(stream, "DELETED", pod("gone", "101"));  // twice
+  bench.send(stream, "DELETED", pod("a", "70"));      // the end of an earlier one of that name
   EXPECT_EQ(bench.take_story(), Story());
   EXPECT_EQ(bench.held(), Story{"ns/a@102"});
   EXPECT_EQ(bench.informer.version(), "102");
@@ -176,8 +176,8 @@ TEST(Informer, GivesTheDifferenceAfterAnExpiredVersion) {
     bench.send(again, "ADDED", pod("new", "952"));
     EXPECT_EQ(bench.held().size(), 4U) << "the old set stands until the new one is whole";
     bench.send(again, "BOOKMARK", bookmark("960", true));
-    EXPECT_EQ(bench.take_story(), (Story{"-ns/gone@3", "-ns/anew@4", "+ns/anew@951", "~ns/changed@950 was 2",
-                                         "+ns/new@952"}));
+    EXPECT_EQ(bench.take_story(),
+              (Story{"-ns/gone@3", "-ns/anew@4", "+ns/anew@951", "~ns/changed@950 was 2", "+ns/new@952"}));
     EXPECT_EQ(bench.informer.version(), "960");
   }
 }
@@ -227,7 +227,8 @@ TEST_P(InformerFormats, ListsByPagesWhereInitialEventsAreForbidden) {
   bench.pump();
   EXPECT_EQ(bench.asked(0), "initial@");
   EXPECT_EQ(bench.asked(1), "list limited@0");
-  EXPECT_THAT(bench.transport.target(2), ::testing::HasSubstr("continue=token%3D1&fieldSelector=spec.nodeName%3Dn&limit=500"));
+  EXPECT_THAT(bench.transport.target(2),
+              ::testing::HasSubstr("continue=token%3D1&fieldSelector=spec.nodeName%3Dn&limit=500"));
   EXPECT_EQ(bench.asked(3), "resume@70");
   EXPECT_EQ(bench.take_story(), (Story{"+ns/a@1", "+ns/b@2", "+ns/c@3", "synced"}));
   EXPECT_EQ(bench.informer.find("ns/a")->metadata().managedfields_size(), 0);

@@ -21,13 +21,12 @@ using Story = std::vector<std::string>;
 struct Lines {
   std::vector<std::string> lines;
   base::Logger logger() {
-    return base::Logger(std::make_shared<base::LogSink>(
-        base::LogFormat::text, 0, [this](std::string_view line) { lines.emplace_back(line); }));
+    return base::Logger(std::make_shared<base::LogSink>(base::LogFormat::text, 0,
+                                                        [this](std::string_view line) { lines.emplace_back(line); }));
   }
   int count(const std::string& part) const {
-    return static_cast<int>(std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
-      return line.find(part) != std::string::npos;
-    }));
+    return static_cast<int>(std::count_if(
+        lines.begin(), lines.end(), [&](const std::string& line) { return line.find(part) != std::string::npos; }));
   }
 };
 
@@ -72,24 +71,23 @@ TEST(InformerTrouble, IsOverWithTheNextStream) {
 
 TEST(InformerTrouble, OfASecretThatMayNotBeReadYetPasses) {
   Bench bench;
-  Informer<api::core::Secret> informer(bench.client, bench.random,
-                                       {.ns = "ns",
-                                        .field_selector = "metadata.name=s",
-                                        .shortest = 1800s,
-                                        .longest = 3600s},
-                                       base::Logger());
-  bench.transport.answer(403, api::encode_json(status(403, "Forbidden", "no relationship found between node and this object")),
-                         kJsonAnswer);
+  Informer<api::core::Secret> informer(
+      bench.client, bench.random,
+      {.ns = "ns", .field_selector = "metadata.name=s", .shortest = 1800s, .longest = 3600s}, base::Logger());
+  bench.transport.answer(
+      403, api::encode_json(status(403, "Forbidden", "no relationship found between node and this object")),
+      kJsonAnswer);
   auto stream = bench.transport.stream();
   informer.start(bench.gate);
   bench.pump();
   EXPECT_EQ(informer.problem(), "no relationship found between node and this object");
   bench.advance(1600ms);
   ASSERT_EQ(bench.transport.seen.size(), 2U);
-  EXPECT_THAT(bench.transport.target(1),
-              ::testing::MatchesRegex("/api/v1/namespaces/ns/secrets\\?allowWatchBookmarks=true&fieldSelector=metadata\\.name"
-                                      "%3Ds&resourceVersionMatch=NotOlderThan&sendInitialEvents=true&timeout=.*m.*s&"
-                                      "timeoutSeconds=[0-9]+&watch=true"));
+  EXPECT_THAT(
+      bench.transport.target(1),
+      ::testing::MatchesRegex("/api/v1/namespaces/ns/secrets\\?allowWatchBookmarks=true&fieldSelector=metadata\\.name"
+                              "%3Ds&resourceVersionMatch=NotOlderThan&sendInitialEvents=true&timeout=.*m.*s&"
+                              "timeoutSeconds=[0-9]+&watch=true"));
   api::core::Secret secret;
   secret.mutable_metadata()->set_name("s");
   secret.mutable_metadata()->set_namespace_("ns");
