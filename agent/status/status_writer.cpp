@@ -1,0 +1,372 @@
+#include "agent/status/status_writer.hpp"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/pod_config/qos.hpp"
+#include "agent/status/status.hpp"
+#include "agent/status/status_patch.hpp"
+#include "agent/sync/containers.hpp"
+
+namespace keelson::agent {
+namespace {
+
+constexpr double kJitter = 0.2;
+constexpr base::Duration kLongestGap = std::chrono::seconds(60);
+
+}  // namespace
+
+// What is known of one pod of the workers. In the order of a status' life: idle -> queued -> in_flight -> idle, or
+// napping until the next try.
+struct StatusWriter::Entry {
+  enum class State { idle, queued, in_flight, napping };
+  enum class Lane { none, normal, urgent };
+
+  explicit Entry(const StatusWriterOptions& options)
+      : backoff(options.first_retry, options.longest_retry, 2.0, kJitter),
+        gap(options.correction_gap, kLongestGap, 2.0) {}
+
+  api::PodPtr pod;  // as the workers know it
+  api::core::PodStatus newest;
+  bool may_run = true;
+  bool terminated = false;
+  base::SteadyTime published{};
+
+  State state = State::idle;
+  Lane lane = Lane::none;  // of the queue that holds the place that counts
+  bool urgent = false;
+  bool again = false;    // something is to be sent that came while in flight
+  bool changed = false;  // the API's copy changed while in flight
+  bool failing = false;  // napping after a failure, not between corrections
+  std::uint64_t naps = 0;
+  base::Backoff backoff;
+
+  bool gone = false;  // the API has no such pod any more
+  bool delete_sent = false;
+  std::string told_uid;  // of the API's object that was written to last
+  std::string refused;   // logged once
+  base::Backoff gap;     // between corrections
+  base::SteadyTime correct_at{};
+};
+
+StatusWriter::StatusWriter(base::Loop& loop, base::Clock& clock, base::Random& random, PodApi& api,
+                           StatusWriterOptions options, base::Logger log)
+    : clock_(clock), random_(random), api_(api), options_(options), log_(std::move(log)), gate_(loop) {}
+
+StatusWriter::~StatusWriter() = default;
+
+base::Task<void> StatusWriter::stop() { co_await gate_.stop(); }
+
+// --- from the workers ---
+
+StatusWriter::EntryPtr& StatusWriter::entry_for(const api::PodPtr& pod) {
+  EntryPtr& entry = entries_[pod->metadata().uid()];
+  if (entry == nullptr) entry = std::make_shared<Entry>(options_);
+  entry->pod = pod;
+  return entry;
+}
+
+void StatusWriter::publish(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run) {
+  accept(pod, status, containers_may_run, false);
+}
+
+void StatusWriter::terminated(const api::PodPtr& pod, const api::core::PodStatus& status) {
+  accept(pod, status, false, true);
+}
+
+void StatusWriter::accept(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run,
+                          bool terminated) {
+  const EntryPtr entry = entry_for(pod);
+  const bool same = entry->may_run == containers_may_run && entry->terminated >= terminated &&
+                    google::protobuf::util::MessageDifferencer::Equals(entry->newest, status);
+  if (entry->gone || (same && entry->published != base::SteadyTime{})) return;
+  entry->urgent = entry->urgent || terminated || is_urgent(entry->newest, status);
+  entry->newest = status;
+  entry->may_run = containers_may_run;
+  entry->terminated = entry->terminated || terminated;
+  entry->published = clock_.steady_now();
+  entry->gap.reset();
+  request(entry);
+}
+
+void StatusWriter::forget(const std::string& uid) {
+  const auto found = entries_.find(uid);
+  if (found == entries_.end()) return;
+  found->second->gone = true;  // a request in progress must not go on
+  ++found->second->naps;
+  entries_.erase(found);
+  copies_.forget(uid);
+}
+
+// --- from the informer ---
+
+void StatusWriter::on_api_pod(const api::PodPtr& pod) {
+  if (!copies_.learn(pod)) return;
+  if (!is_mirror(*pod)) {
+    const auto found = entries_.find(pod->metadata().uid());
+    if (found == entries_.end()) return;
+    found->second->gone = false;
+    look_at(found->second);
+    return;
+  }
+  const std::string name = full_name(*pod);
+  for (const auto& [uid, entry] : entries_) {
+    if (is_static(*entry->pod) && full_name(*entry->pod) == name) look_at(entry);
+  }
+}
+
+void StatusWriter::on_api_pod_removed(const std::string& uid) {
+  copies_.forget(uid);
+  const auto found = entries_.find(uid);
+  if (found != entries_.end() && !is_static(*found->second->pod)) found->second->gone = true;
+}
+
+void StatusWriter::api_is_back() {
+  away_ = false;
+  for (const auto& [uid, entry] : entries_) {
+    if (entry->state == Entry::State::napping && entry->failing) enqueue(entry);
+  }
+  pump();
+}
+
+void StatusWriter::look_at(const EntryPtr& entry) {
+  if (entry->published == base::SteadyTime{} || entry->gone) return;
+  if (deletable(*entry)) {
+    entry->urgent = true;
+    request(entry);
+    return;
+  }
+  if (entry->state == Entry::State::in_flight) entry->changed = true;
+  if (entry->state != Entry::State::idle) return;
+  const api::PodPtr copy = copy_for(*entry);
+  if (copy == nullptr) return;
+  if (!status_patch(*copy, *entry->pod, entry->newest, entry->may_run).body.empty()) {
+    // A mirror that was made anew is told at once.
+    if (copy->metadata().uid() != entry->told_uid) {
+      request(entry);
+    } else {
+      correct(entry);
+    }
+  }
+}
+
+void StatusWriter::correct(const EntryPtr& entry) {
+  const auto now = clock_.steady_now();
+  if (now < entry->correct_at) {
+    wait(entry, entry->correct_at - now, false);
+    return;
+  }
+  log_.info("Somebody else changed a pod's status, writing ours again", {{"pod", full_name(*entry->pod)}});
+  entry->correct_at = now + entry->gap.next(random_);
+  request(entry);
+}
+
+// --- queue ---
+
+// For a static pod its mirror. A pod of the API of which the informer has not told yet: what the worker was given.
+api::PodPtr StatusWriter::copy_for(const Entry& entry) const {
+  if (is_static(*entry.pod)) return copies_.mirror_of(*entry.pod);
+  api::PodPtr copy = copies_.find(entry.pod->metadata().uid());
+  return copy == nullptr ? entry.pod : copy;
+}
+
+void StatusWriter::request(const EntryPtr& entry) {
+  switch (entry->state) {
+    case Entry::State::in_flight: entry->again = true; return;
+    case Entry::State::napping:
+      if (entry->failing) return;
+      break;
+    case Entry::State::idle:
+    case Entry::State::queued: break;
+  }
+  enqueue(entry);
+  pump();
+}
+
+void StatusWriter::enqueue(const EntryPtr& entry) {
+  const Entry::Lane lane = entry->urgent ? Entry::Lane::urgent : Entry::Lane::normal;
+  if (entry->state == Entry::State::queued && entry->lane >= lane) return;
+  ++entry->naps;
+  entry->state = Entry::State::queued;
+  entry->lane = lane;
+  (entry->urgent ? urgent_ : queue_).push_back(entry);
+}
+
+void StatusWriter::pump() {
+  while (in_flight_ < options_.in_flight && !(urgent_.empty() && queue_.empty())) {
+    const Entry::Lane lane = urgent_.empty() ? Entry::Lane::normal : Entry::Lane::urgent;
+    auto& queue = urgent_.empty() ? queue_ : urgent_;
+    const EntryPtr entry = std::move(queue.front());
+    queue.pop_front();
+    // Moved to the other lane since.
+    if (entry->state != Entry::State::queued || entry->lane != lane) continue;
+    entry->state = Entry::State::in_flight;
+    entry->lane = Entry::Lane::none;
+    entry->again = false;
+    entry->changed = false;
+    ++in_flight_;
+    base::spawn(gate_, "status " + full_name(*entry->pod), run(entry));
+  }
+}
+
+void StatusWriter::wait(const EntryPtr& entry, base::Duration delay, bool failing) {
+  entry->state = Entry::State::napping;
+  entry->failing = failing;
+  base::spawn(gate_, "status nap " + full_name(*entry->pod), wake_later(entry, ++entry->naps, delay));
+}
+
+base::Task<void> StatusWriter::wake_later(EntryPtr entry, std::uint64_t nap, base::Duration delay) {
+  co_await clock_.sleep_for(delay);
+  if (entry->naps != nap || entry->gone) co_return;
+  const bool correction = !entry->failing;
+  entry->state = Entry::State::idle;
+  if (correction) {
+    look_at(entry);
+  } else {
+    request(entry);
+  }
+}
+
+// --- requests ---
+
+base::Task<void> StatusWriter::run(EntryPtr entry) {
+  const Outcome outcome = co_await tell(entry);
+  finish(entry, outcome);
+}
+
+void StatusWriter::finish(const EntryPtr& entry, Outcome outcome) {
+  --in_flight_;
+  entry->state = Entry::State::idle;
+  const bool again = std::exchange(entry->again, false);
+  const bool changed = std::exchange(entry->changed, false);
+  if (outcome == Outcome::gone || entry->gone) {
+    if (!is_static(*entry->pod)) entry->gone = true;
+  } else if (outcome == Outcome::failed) {
+    wait(entry, entry->backoff.next(random_), true);
+  } else {
+    entry->backoff.reset();
+    if (!again) entry->urgent = false;
+    if (again) enqueue(entry);
+    if (!again && changed) look_at(entry);
+  }
+  pump();
+}
+
+base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
+  api::PodPtr copy = entry->gone ? nullptr : copy_for(*entry);
+  if (copy == nullptr) co_return entry->gone ? Outcome::gone : Outcome::no_copy;
+  StatusPatch patch = status_patch(*copy, *entry->pod, entry->newest, entry->may_run);
+  if (std::exchange(entry->refused, patch.refused) != patch.refused) {
+    log_.warning("A pod's status is not sent", {{"pod", full_name(*entry->pod)}, {"reason", patch.refused}});
+  }
+  entry->told_uid = copy->metadata().uid();
+  const bool terminated = entry->terminated;
+  if (!patch.body.empty()) {
+    const base::SteadyTime published = entry->published;
+    std::string ns = copy->metadata().namespace_();
+    std::string name = copy->metadata().name();
+    auto answer = co_await api_.patch_status(std::move(ns), std::move(name), std::move(patch.body));
+    if (written_) written_(entry->pod->metadata().uid(), published, answer.ok());
+    if (!answer.ok()) {
+      note_failure(entry, "write the status of", answer.error());
+      const ErrorKind kind = answer.error().kind();
+      const int code = answer.error().code();
+      if (kind == ErrorKind::not_found) {
+        copies_.forget(copy->metadata().uid());
+        co_return is_static(*entry->pod) ? Outcome::no_copy : Outcome::gone;
+      }
+      if (kind == ErrorKind::conflict || kind == ErrorKind::invalid || code == 403) {
+        const Outcome seen = co_await look_again(entry, copy);
+        co_return seen;
+      }
+      co_return Outcome::failed;
+    }
+    if (away_) api_is_back();
+    if (entry->gone) co_return Outcome::gone;
+    copy = std::make_shared<const api::Pod>(std::move(*answer));
+    copies_.learn(copy);
+  }
+  if (!terminated || !deletable(*entry)) co_return Outcome::told;
+  const Outcome outcome = co_await remove(entry, copy_for(*entry));
+  co_return outcome;
+}
+
+// contract 02 §11.4.
+bool StatusWriter::deletable(const Entry& entry) const {
+  if (!entry.terminated || entry.delete_sent || is_static(*entry.pod)) return false;
+  const api::PodPtr copy = copy_for(entry);
+  return copy != nullptr && copy->metadata().has_deletiontimestamp() && !is_mirror(*copy) &&
+         is_terminal(copy->status());
+}
+
+base::Task<StatusWriter::Outcome> StatusWriter::remove(EntryPtr entry, api::PodPtr copy) {
+  std::string ns = copy->metadata().namespace_();
+  std::string name = copy->metadata().name();
+  std::string uid = copy->metadata().uid();
+  const Status status = co_await api_.remove(std::move(ns), std::move(name), std::move(uid));
+  const bool other = !status.ok() && status.error().kind() == ErrorKind::conflict;
+  const bool gone = !status.ok() && status.error().kind() == ErrorKind::not_found;
+  if (status.ok() || other || gone) {
+    if (away_) api_is_back();
+    // Finalizers may keep the object; that is nothing to repeat the request for.
+    entry->delete_sent = true;
+    co_return other || gone ? Outcome::gone : Outcome::told;
+  }
+  note_failure(entry, "delete", status.error());
+  if (status.error().code() != 403) co_return Outcome::failed;
+  const Outcome seen = co_await look_again(entry, copy);
+  co_return seen;
+}
+
+// The server refused: perhaps the pod is another one by now, or has changed in a way that was not heard of yet.
+base::Task<StatusWriter::Outcome> StatusWriter::look_again(EntryPtr entry, api::PodPtr copy) {
+  std::string ns = copy->metadata().namespace_();
+  std::string name = copy->metadata().name();
+  auto answer = co_await api_.get(std::move(ns), std::move(name));
+  const bool is_ours = !is_static(*entry->pod);
+  if (answer.ok() && answer->metadata().uid() == copy->metadata().uid()) {
+    auto seen = std::make_shared<const api::Pod>(std::move(*answer));
+    copies_.learn(std::move(seen));
+    co_return Outcome::failed;
+  }
+  const bool other = answer.ok();
+  const bool missing = !answer.ok() && answer.error().kind() == ErrorKind::not_found;
+  // A node may not read a pod that is gone either; while the informer has it, the refusal is about something else.
+  const bool unseen = !answer.ok() && answer.error().code() == 403 && copies_.find(copy->metadata().uid()) == nullptr;
+  if (other || missing || unseen) {
+    copies_.forget(copy->metadata().uid());
+    co_return is_ours ? Outcome::gone : Outcome::no_copy;
+  }
+  co_return Outcome::failed;
+}
+
+void StatusWriter::note_failure(const EntryPtr& entry, const char* what, const Error& error) {
+  if (error.code() == 0 || error.code() == 503) away_ = true;
+  if (error.kind() == ErrorKind::not_found) return;
+  log_.warning(std::string("Failed to ") + what + " a pod in the API, will try again",
+               {{"pod", full_name(*entry->pod)}, {"err", error}});
+}
+
+// --- questions ---
+
+std::optional<api::core::PodStatus> StatusWriter::known_status(const std::string& uid) const {
+  const api::PodPtr copy = copies_.find(uid);
+  if (copy == nullptr) return std::nullopt;
+  return copy->status();
+}
+
+std::optional<api::core::PodStatus> StatusWriter::known_status(const api::Pod& pod) const {
+  const api::PodPtr copy = is_static(pod) ? copies_.mirror_of(pod) : copies_.find(pod.metadata().uid());
+  if (copy == nullptr) return std::nullopt;
+  return copy->status();
+}
+
+std::size_t StatusWriter::pending() const {
+  return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [](const auto& entry) {
+    return entry.second->state != Entry::State::idle && !entry.second->gone;
+  }));
+}
+
+}  // namespace keelson::agent
