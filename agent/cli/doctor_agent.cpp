@@ -67,6 +67,27 @@ void check_port(const DoctorInput& input, Host& host, const std::vector<Listener
 
 }  // namespace
 
+static void check_api_server(const AgentInfo& info, Findings& findings) {
+  if (info.standalone) return;
+  if (!info.api_problem.empty()) {
+    findings.push_back({"api", Level::fail, "the API server " + info.api_server + " cannot be reached: " + info.api_problem,
+                        "pods keep running meanwhile; check the network, the server and the credentials of --kubeconfig"});
+  } else if (!info.registered) {
+    findings.push_back({"api", Level::warn, "the node is not registered with " + info.api_server + " yet",
+                        "wait a moment; if it stays so, the agent's log says what the server answered"});
+  } else if (!info.node_ready) {
+    findings.push_back({"api", Level::warn, "the node is registered with " + info.api_server + " but not Ready",
+                        "`kubectl describe node " + info.node + "` names the causes"});
+  } else {
+    findings.push_back({"api", Level::ok, "the node is registered with " + info.api_server + " and Ready", ""});
+  }
+  if (info.unsent_statuses > 0 && !info.api_problem.empty()) {
+    findings.push_back({"api", Level::warn,
+                        std::to_string(info.unsent_statuses) + " pods have a status that the API server does not know yet",
+                        "they are sent when it answers again"});
+  }
+}
+
 void check_agent(const DoctorInput& input, Findings& findings) {
   if (!input.agent) {
     findings.push_back({"agent", Level::warn, "the agent is not running: " + input.agent_error,
@@ -81,6 +102,7 @@ void check_agent(const DoctorInput& input, Findings& findings) {
     findings.push_back({"agent", Level::warn, who + " runs but is not ready yet",
                         "wait a moment; if it stays so, the findings below and its log say why"});
   }
+  check_api_server(info, findings);
   for (const auto& check : info.health) {
     if (check.ok) continue;
     findings.push_back({"agent", Level::fail, "its health check " + check.name + " fails: " + check.message,

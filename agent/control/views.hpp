@@ -128,6 +128,11 @@ struct AgentInfo {
   std::string node;
   bool standalone = true;
   bool ready = false;
+  std::string api_server;            // empty when standalone
+  std::string api_problem;           // why it cannot be reached; empty when all is well
+  bool registered = false;           // the Node exists
+  bool node_ready = false;           // and is Ready
+  std::int64_t unsent_statuses = 0;  // pods whose newest status the API server does not have yet
   std::string config_file;
   std::string root_dir;
   std::string pod_logs_dir;

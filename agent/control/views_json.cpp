@@ -255,6 +255,11 @@ void describe(Visitor& v, T& a) {
   v.field("node", a.node);
   v.field("standalone", a.standalone);
   v.field("ready", a.ready);
+  v.field("apiServer", a.api_server);
+  v.field("apiProblem", a.api_problem);
+  v.field("registered", a.registered);
+  v.field("nodeReady", a.node_ready);
+  v.field("unsentStatuses", a.unsent_statuses);
   v.field("configFile", a.config_file);
   v.field("rootDir", a.root_dir);
   v.field("podLogsDir", a.pod_logs_dir);

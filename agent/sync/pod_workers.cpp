@@ -85,6 +85,7 @@ bool PodWorkers::take(const std::string& source, api::PodPtr pod) {
   const auto known = wanted_.find(uid);
   if (known == wanted_.end()) {
     context_.log.info("Pod added", {{"pod", pod_path(*pod)}, {"uid", uid}, {"source", source}});
+    context_.sink.added(pod);
     wanted_[uid] = Wanted{std::move(pod), source, std::nullopt};
     return true;
   }
@@ -138,11 +139,16 @@ void PodWorkers::forget(const std::string& uid) {
   if (found == wanted_.end()) return;
   const Wanted& wanted = found->second;
   context_.log.info("Pod removed", {{"pod", pod_path(*wanted.pod)}, {"uid", uid}, {"source", wanted.source}});
+  context_.sink.removed(wanted.pod);
   wanted_.erase(found);
   if (workers_.count(uid) == 0) context_.sink.forget(uid);
 }
 
 void PodWorkers::reconcile() {
+  if (!told_ready_ && all_sources_ready()) {
+    told_ready_ = true;
+    context_.sink.sources_ready();
+  }
   for (const auto& [uid, worker] : workers_) {
     if (wanted_.count(uid) > 0 || worker->state() == WorkerState::finished) continue;
     if (worker->termination() && worker->termination()->deleted) continue;

@@ -104,6 +104,7 @@ class PodWorkers {
   base::Gate gate_;
   std::set<std::string> expected_;
   std::set<std::string> ready_;
+  bool told_ready_ = false;  // all of them have spoken, and the sink knows
   std::map<std::string, Wanted> wanted_;
   std::map<std::string, std::unique_ptr<PodWorker>> workers_;
   std::function<void(const std::string&)> pod_gone_;

@@ -8,6 +8,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "agent/control/server.hpp"
+#include "agent/events/tee_recorder.hpp"
 #include "agent/health/checks.hpp"
 #include "agent/health/pulse.hpp"
 #include "agent/health/server.hpp"
@@ -21,7 +22,10 @@
 #include "agent/sync/garbage.hpp"
 #include "agent/sync/pod_workers.hpp"
 #include "agent/sync/runtime_health.hpp"
+#include "agent/wiring/admission_gate.hpp"
 #include "agent/wiring/cgroups_adapter.hpp"
+#include "agent/wiring/cluster.hpp"
+#include "agent/wiring/lone_node.hpp"
 #include "agent/wiring/manifest_sources.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
 #include "agent/wiring/pleg_adapter.hpp"
@@ -95,7 +99,9 @@ struct Agent::Services {
 
   // --- Start, in order ---
   Status prepare();
+  Status join_cluster();
   Status build();
+  Status build_admission();
   Status listen();
   base::Task<void> bring_up();
   base::Task<void> shake_hands();
@@ -106,6 +112,7 @@ struct Agent::Services {
   void report();
   void reload();
   void begin_stop(int signal);
+  void give_up(const std::string& why);
   std::vector<std::string> known_uids() const;
   bool runtime_listed();
   bool runs(const std::string& uid) const;
@@ -129,6 +136,7 @@ struct Agent::Services {
   EventLog events;
   NoStatusSink no_sink;
   NoPodObjects no_objects;
+  Machine machine;
   base::Notification housekeeping_bell;
   NodeFacts facts;
   std::string cgroup_driver;
@@ -139,7 +147,15 @@ struct Agent::Services {
   std::optional<base::SteadyTime> listing_since;
   int exit_status = 0;
 
+  // What the parts are given: the cluster's, or those that have nobody to talk to.
+  EventRecorder* recorder = &events;
+  StatusSink* sink = &no_sink;
+  PodObjects* objects = &no_objects;
+
   std::unique_ptr<LockFile> lock;
+  std::unique_ptr<Cluster> cluster;
+  std::unique_ptr<TeeRecorder> tee;
+  std::unique_ptr<AdmissionGate> admission;
   std::unique_ptr<cri::GrpcRuntime> runtime;
   std::unique_ptr<RuntimeHealth> health;
   std::unique_ptr<PlegLister> lister;
@@ -184,10 +200,52 @@ Status Agent::Services::prepare() {
   for (const auto& warning : warnings) log.warning(warning);
   auto name = node_name(flags.hostname_override);
   if (!name.ok()) return name.error();
-  auto built = build_node_facts(configuration, read_machine(""), *name, clock.now(), log);
+  machine = read_machine("");
+  auto built = build_node_facts(configuration, machine, *name, clock.now(), log);
   if (!built.ok()) return built.error();
   facts = std::move(*built);
   return make_root_directories(facts.paths);
+}
+
+Status Agent::Services::join_cluster() {
+  if (configuration.standalone()) return {};
+  Cluster::Hooks hooks;
+  hooks.fatal = [this](const std::string& why) { give_up(why); };
+  hooks.pleg_problem = [this] {
+    const Status healthy = pleg->healthy();
+    return healthy.ok() ? std::string() : "PLEG is not healthy: " + healthy.error().message();
+  };
+  hooks.changed = [this] { report(); };
+  const ApiConnection::Base base{loop, clock, pool, random, configuration, facts.node_name, log};
+  auto made = Cluster::create(base, facts, machine, std::move(hooks));
+  if (!made.ok()) return made.error();
+  cluster = std::move(*made);
+  tee = std::make_unique<TeeRecorder>(events, cluster->events());
+  recorder = tee.get();
+  sink = &cluster->statuses();
+  objects = &cluster->objects();
+  return {};
+}
+
+Status Agent::Services::build_admission() {
+  std::function<AdmissionGate::NodePtr()> node;
+  if (cluster) {
+    node = [this] { return cluster->node(); };
+  } else {
+    auto lone = lone_node(configuration, facts.node_name, machine, clock.now(), log);
+    if (!lone.ok()) return lone.error();
+    node = [made = *lone] { return made; };
+  }
+  auto made = AdmissionGate::create(clock, configuration, facts, machine.kernel_version, *workers, *recorder,
+                                    std::move(node));
+  if (!made.ok()) return made.error();
+  admission = std::move(*made);
+  if (cluster) {
+    admission->read_node_by([this](std::function<void(AdmissionGate::NodePtr)> answer) {
+      cluster->read_node(std::move(answer));
+    });
+  }
+  return {};
 }
 
 Status Agent::Services::build() {
@@ -198,19 +256,19 @@ Status Agent::Services::build() {
   lister = std::make_unique<PlegLister>(clock, *runtime);
   pleg = std::make_unique<pleg::Pleg>(loop, clock, *lister, log);
   observer = std::make_unique<PlegObserver>(*pleg);
-  images = std::make_unique<ImagePuller>(loop, clock, *runtime, events, pull_limits(configuration.kubelet));
+  images = std::make_unique<ImagePuller>(loop, clock, *runtime, *recorder, pull_limits(configuration.kubelet));
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
-  volumes = std::make_unique<VolumesAdapter>(pool, facts, no_objects);
+  volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects);
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
   pod_runtime =
       std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, no_objects, facts, events);
   workers = std::make_unique<PodWorkers>(WorkerContext{loop, clock, random, facts, *observer, *pod_runtime, *files,
-                                                       *volumes, *cgroups, no_objects, *health, events, no_sink, log});
+                                                       *volumes, *cgroups, *objects, *health, *recorder, *sink, log});
   garbage = std::make_unique<GarbageCollector>(loop, clock, *runtime, *files, facts.paths,
                                                garbage_policy(configuration.flags), log);
-  sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, *workers, events);
+  sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, *workers, *recorder);
   views = std::make_unique<PodViews>(
       clock, facts, *workers,
       PodViews::Sources{[this] { return info(); }, [this] { return sources->problems(); },
@@ -230,6 +288,9 @@ Status Agent::Services::build() {
   knowledge.source_unsure = [this](const std::string& source) { return sources->unsure(source); };
   knowledge.source_spoke = [this] { housekeeping_bell.notify(); };
   knowledge.runs = [this](const std::string& uid) { return runs(uid); };
+  if (cluster) cluster->attach(*workers, *health, *runtime, *runtime);
+  KEELSON_TRY(build_admission());
+  knowledge.admit = [this](const api::PodPtr& pod) { return admission->ask(pod); };
   workers->set_knowledge(std::move(knowledge));
   pleg->on_event([this](const pleg::PodEvent& event) { on_pleg_event(event); });
   return {};
@@ -297,6 +358,7 @@ base::Task<void> Agent::Services::shake_hands() {
 
 base::Task<void> Agent::Services::bring_up() {
   sources->start();
+  if (cluster) cluster->start();
   co_await shake_hands();
   co_await health->check();
   facts.handlers = health->handlers();
@@ -304,8 +366,10 @@ base::Task<void> Agent::Services::bring_up() {
     auto told = co_await runtime->update_runtime_config(configuration.kubelet.pod_cidr);
     if (!told.ok()) log.warning("The runtime does not take the pod CIDR", {{"err", told.error()}});
   }
+  if (cluster) cluster->runtime_changed();
   health->start(gate, [this] {
     facts.handlers = health->handlers();
+    if (cluster) cluster->runtime_changed();
     workers->wake_all();
     report();
   });
@@ -411,7 +475,7 @@ void Agent::Services::report() {
   std::string text =
       std::to_string(wanted) + (wanted == 1 ? " pod, " : " pods, ") + facts.runtime_name + " " + facts.runtime_version;
   if (!problem.empty()) text += ", " + problem;
-  if (!ready && problem.empty() && pleg->healthy().ok() && workers->all_sources_ready()) {
+  if (!ready && problem.empty() && pleg->healthy().ok() && sources->delivered()) {
     ready = true;
     log.info("Keelson is ready", {{"node", facts.node_name}, {"pods", wanted}});
     notifier.ready(text);
@@ -446,10 +510,17 @@ void Agent::Services::begin_stop(int signal) {
   base::asio::co_spawn(loop.context(), shut_down(), [this](std::exception_ptr) { loop.stop(); });
 }
 
+void Agent::Services::give_up(const std::string& why) {
+  log.error("Keelson ends", {{"err", why}});
+  exit_status = 1;
+  begin_stop(SIGTERM);
+}
+
 base::Task<void> Agent::Services::shut_down() {
   co_await control->stop();
   co_await sources->stop();
   co_await workers->stop();
+  if (cluster) co_await cluster->stop();
   co_await gate.stop();
   co_await pleg->stop();
   co_await runtime->stop();
@@ -463,7 +534,15 @@ AgentInfo Agent::Services::info() const {
   info.pid = ::getpid();
   info.started_at = facts.agent_started;
   info.node = facts.node_name;
-  info.standalone = true;
+  info.standalone = configuration.standalone();
+  if (cluster) {
+    const Cluster::View view = cluster->view();
+    info.api_server = view.server;
+    info.api_problem = view.problem;
+    info.registered = view.registered;
+    info.node_ready = view.ready;
+    info.unsent_statuses = static_cast<std::int64_t>(view.unsent_statuses);
+  }
   info.ready = ready;
   info.config_file = configuration.flags.config;
   info.root_dir = facts.paths.root;
@@ -495,14 +574,7 @@ Agent::~Agent() = default;
 int Agent::run() {
   Services& s = *services_;
   s.log.info("Starting Keelson", {{"version", KEELSON_VERSION}, {"kubernetes", s.configuration.reported_version}});
-  if (!s.configuration.standalone()) {
-    // Going on would end every pod that the cluster has on this node: no source here knows them.
-    s.log.error(
-        "Keelson cannot start: --kubeconfig is given, but this version does not talk to an API server yet; "
-        "without it, static pods run");
-    return 1;
-  }
-  for (const auto step : {&Services::prepare, &Services::build, &Services::listen}) {
+  for (const auto step : {&Services::prepare, &Services::join_cluster, &Services::build, &Services::listen}) {
     auto done = (s.*step)();
     if (done.ok()) continue;
     s.log.error("Keelson cannot start", {{"err", done.error()}});

@@ -115,7 +115,11 @@ PodView PodViews::view_of_waiting(const PodWorkers::Wanted& wanted) {
   view.name = wanted.pod->metadata().name();
   view.uid = wanted.pod->metadata().uid();
   view.source = wanted.source;
-  view.phase = "Pending";
+  view.phase = wanted.refused ? wanted.refused->phase() : "Pending";
+  if (wanted.refused) {
+    view.reason = wanted.refused->reason();
+    view.message = wanted.refused->message();
+  }
   view.node = facts_.node_name;
   view.created_at = seen_time(*wanted.pod);
   for_each_container(*wanted.pod, [&](ContainerRef ref, const std::string& name) {
@@ -170,6 +174,10 @@ std::optional<PodStory> PodViews::explain(const std::string& ns, const std::stri
     story.restart_policy = wanted.pod->spec().restartpolicy();
     story.manifest = sources_.manifest_of(uid);
     const std::string namesake = workers_.waits_for_namesake(uid);
+    if (wanted.refused) {
+      story.waiting.what = "nothing: it was refused (" + wanted.refused->reason() + ")";
+      return story;
+    }
     story.waiting.what = namesake.empty() ? "the container runtime, to know whether a pod of this name runs already"
                                           : "the pod of the same name that is being ended (uid " + namesake + ")";
     return story;

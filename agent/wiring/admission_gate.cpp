@@ -1,0 +1,98 @@
+#include "agent/wiring/admission_gate.hpp"
+
+#include "base/file.hpp"
+
+namespace keelson::agent {
+namespace {
+
+constexpr char kDisruption[] = "Pod was preempted by Kubelet to accommodate a critical pod.";
+
+bool apparmor_enforced() {
+  return base::read_file("/sys/module/apparmor/parameters/enabled", 64).value_or("").starts_with("Y");
+}
+
+bool is_over(const PodWorkers::Wanted& wanted, const PodWorker* worker) {
+  if (wanted.refused || is_terminal(wanted.pod->status())) return true;
+  return worker != nullptr && worker->state() == WorkerState::finished;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AdmissionGate>> AdmissionGate::create(base::Clock& clock,
+                                                             const config::Configuration& configuration,
+                                                             const NodeFacts& facts, const std::string& kernel_version,
+                                                             PodWorkers& workers, EventRecorder& events,
+                                                             std::function<NodePtr()> node) {
+  auto sysctls = SysctlAllowlist::create(configuration.kubelet.allowed_unsafe_sysctls, kernel_version);
+  if (!sysctls.ok()) return sysctls.error().wrap("allowedUnsafeSysctls");
+  std::unique_ptr<AdmissionGate> gate(new AdmissionGate(clock, workers, events, std::move(node)));
+  gate->facts_.node_name = facts.node_name;
+  gate->facts_.sysctls = std::move(*sysctls);
+  gate->facts_.apparmor = apparmor_enforced();
+  gate->facts_.pod_level_resources = configuration.gates.enabled("PodLevelResources");
+  return gate;
+}
+
+std::vector<api::PodPtr> AdmissionGate::others(const api::Pod& pod) const {
+  std::vector<api::PodPtr> out;
+  for (const auto& [uid, wanted] : workers_.wanted()) {
+    const PodWorker* worker = workers_.worker(uid);
+    // A pod that was not admitted yet takes no room.
+    if (uid == pod.metadata().uid() || worker == nullptr || is_over(wanted, worker)) continue;
+    out.push_back(wanted.pod);
+  }
+  return out;
+}
+
+PodAdmission AdmissionGate::ask(const api::PodPtr& pod) {
+  const std::string& uid = pod->metadata().uid();
+  PodAdmission waits;
+  waits.verdict = PodAdmission::Verdict::wait;
+  const auto fresh = fresh_.find(uid);
+  if (fresh != fresh_.end() && !fresh->second) return waits;
+  const bool read_afresh = fresh != fresh_.end();
+  const NodePtr node = read_afresh && *fresh->second != nullptr ? *fresh->second : node_();
+  facts_.features.clear();
+  if (node != nullptr) {
+    for (const auto& feature : node->status().declaredfeatures()) facts_.features.push_back(feature);
+  }
+  const std::vector<api::PodPtr> active = others(*pod);
+  const AdmissionInput input{*pod, node.get(), active, facts_};
+  const Admission answer = admit(input);
+  if (answer.rejection && answer.only_affinity_failed && !read_afresh && look_afresh(uid)) return waits;
+  fresh_.erase(uid);
+  if (answer.rejection) return refuse(*pod, *answer.rejection);
+  for (const auto& victim : answer.victims) push_out(victim);
+  return answer.victims.empty() ? PodAdmission() : waits;
+}
+
+PodAdmission AdmissionGate::refuse(const api::Pod& pod, const Rejection& rejection) {
+  rejections_.count(rejection);
+  events_.record(pod, {true, rejection.reason, rejection.message, ""});
+  PodAdmission out;
+  out.verdict = PodAdmission::Verdict::refused;
+  out.refusal = rejected_status(pod, rejection, clock_.now());
+  return out;
+}
+
+bool AdmissionGate::look_afresh(const std::string& uid) {
+  if (!read_node_) return false;
+  fresh_[uid] = std::nullopt;
+  read_node_([this, uid](NodePtr node) {
+    fresh_[uid] = std::move(node);
+    workers_.look_again();
+  });
+  return true;
+}
+
+void AdmissionGate::push_out(const api::PodPtr& victim) {
+  PodWorker* worker = workers_.worker(victim->metadata().uid());
+  if (worker == nullptr || worker->termination()) return;
+  const std::string message(kPreemptingMessage);
+  events_.record(*victim, {true, std::string(kPreemptingReason), message, ""});
+  Termination termination{"a critical pod needs its room", std::nullopt,
+                          ForcedEnd{"Failed", std::string(kPreemptingReason), message, kDisruption}};
+  worker->terminate(std::move(termination));
+}
+
+}  // namespace keelson::agent

@@ -1,0 +1,59 @@
+// ApiConnection: the way to the API server: who we are there, the connections, and one client for each purpose.
+//
+// create() reads the kubeconfig, or the bootstrap kubeconfig where there is none yet, and decides how to start; it
+// blocks on small local files. With rotateCertificates the client certificate is managed from then on. start() lets the
+// credentials' own tasks run; join() waits for the first certificate where nothing else would ask for one. Owner:
+// Cluster. Thread: the loop. Stops: stop() ends all requests and connections; clients must not be used after it. What
+// fails: create(), naming the file and the field. Source: contract 01 §6.1, §10.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/backoff.hpp"
+#include "base/blocking_pool.hpp"
+#include "base/gate.hpp"
+#include "base/logger.hpp"
+#include "config/configuration.hpp"
+#include "kube-client/client.hpp"
+#include "kube-client/http_transport.hpp"
+
+namespace keelson::agent {
+
+class ApiConnection {
+ public:
+  // What it stands on; all of it outlives the connection.
+  struct Base {
+    base::Loop& loop;
+    base::Clock& clock;
+    base::BlockingPool& pool;
+    base::Random& random;
+    const config::Configuration& configuration;
+    std::string node_name;
+    base::Logger log;
+  };
+  // `certificate_lost`: no valid client certificate for five minutes although the server answers; the process must end.
+  static Result<std::unique_ptr<ApiConnection>> create(const Base& base, std::function<void()> certificate_lost);
+  ~ApiConnection();
+
+  void start(base::Gate& gate);
+  base::Task<Status> join();
+  base::Task<void> stop();
+
+  kube::Client& main();
+  kube::Client& events();
+  kube::Client& heartbeat();
+  // "https://10.0.0.1:6443"
+  const std::string& server() const;
+  // Heartbeats failed: connect anew.
+  void close_idle();
+  kube::HttpTransportStats stats() const;
+
+ private:
+  struct Parts;
+  explicit ApiConnection(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace keelson::agent

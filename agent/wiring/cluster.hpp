@@ -1,0 +1,70 @@
+// Cluster: everything that makes this agent a node of a cluster, put together.
+//
+// create() reads the kubeconfig and makes the parts; attach() gives it what the rest of the agent is; start() lets them
+// run: first who we are, then the Node and its lease, then the pods that are bound to it. Nothing waits for the API
+// server: while it is away, pods run on and what is to be told waits. Owner: Agent. Thread: the loop. Stops: stop(),
+// after the workers have stopped. What fails: create(), one line each. Source: contract 01 §6, §7, §8, §10; contract 02
+// §4, §11.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/events/node_events.hpp"
+#include "agent/node/machine.hpp"
+#include "agent/status/status_sink.hpp"
+#include "agent/sync/events.hpp"
+#include "agent/sync/node_facts.hpp"
+#include "agent/sync/pod_objects.hpp"
+#include "agent/sync/pod_workers.hpp"
+#include "agent/wiring/api_connection.hpp"
+#include "cri-client/runtime.hpp"
+
+namespace keelson::agent {
+
+class Cluster {
+ public:
+  struct Hooks {
+    std::function<void(std::string)> fatal;  // the process must end; the text says why
+    std::function<std::string()> pleg_problem;
+    std::function<void()> changed;  // something that `keelson ps` or doctor shows
+  };
+  // The facts are kept up to date (addresses, runtime classes); they outlive the cluster.
+  static Result<std::unique_ptr<Cluster>> create(const ApiConnection::Base& base, NodeFacts& facts,
+                                                 const Machine& machine, Hooks hooks);
+  ~Cluster();
+
+  // For the workers, which come later than these.
+  StatusSink& statuses();
+  PodObjects& objects();
+  EventRecorder& events();
+  NodeEventRecorder& node_events();
+
+  void attach(PodWorkers& workers, RuntimeHealth& health, cri::RuntimeService& runtime, cri::ImageService& images);
+  void start();
+  // The runtime was spoken to for the first time, or its state changed.
+  void runtime_changed();
+  base::Task<void> stop();
+
+  // The newest Node that is known, or one as it would be registered.
+  std::shared_ptr<const api::core::Node> node() const;
+  // Reads it from the server; null when that fails.
+  void read_node(std::function<void(std::shared_ptr<const api::core::Node>)> answer);
+
+  struct View {
+    std::string server;
+    std::string problem;  // why the API server cannot be reached, empty when all is well
+    bool registered = false;
+    bool ready = false;
+    std::size_t unsent_statuses = 0;
+  };
+  View view() const;
+
+ private:
+  struct Parts;
+  explicit Cluster(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace keelson::agent
