@@ -200,7 +200,7 @@ NodeFacts make_facts() {
   return facts;
 }
 
-Brain::Brain(World& given, base::Duration backoff_cap)
+Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
     : world(given),
       gate(world.loop),
       facts(make_facts()),
@@ -216,7 +216,7 @@ Brain::Brain(World& given, base::Duration backoff_cap)
   facts.agent_started = world.clock.now();
   workers = std::make_unique<PodWorkers>(WorkerContext{world.loop, world.clock, world.random, facts, observer, runtime,
                                                        world.files, world.volumes, world.cgroups, world.objects, health,
-                                                       world.events, world.sink, base::Logger()});
+                                                       world.events, sink == nullptr ? world.sink : *sink, base::Logger()});
   workers->expect_source("file");
   workers->on_pod_gone([this](const std::string&) { garbage.pod_gone(); });
   PodWorkers::Knowledge knowledge;

@@ -139,7 +139,8 @@ struct World {
 };
 
 struct Brain {
-  explicit Brain(World& world, base::Duration backoff_cap = 300s);
+  // Statuses go to `sink`, else to the world's.
+  explicit Brain(World& world, base::Duration backoff_cap = 300s, StatusSink* sink = nullptr);
   ~Brain();
 
   // Lets the services run; pods are given by set_pods().
