@@ -14,8 +14,10 @@
 namespace keelson::volume {
 namespace {
 
-constexpr mode_t file_mask = 0660;
-constexpr mode_t directory_mask = 0660 | 0110 | S_ISGID;
+struct Masks {
+  mode_t file = 0660;
+  mode_t directory() const { return file | 0110 | S_ISGID; }
+};
 
 struct CloseDir {
   void operator()(DIR* dir) const { closedir(dir); }
@@ -38,7 +40,7 @@ void change(int path_fd, std::int64_t gid, mode_t mask) {
 }
 
 // Children before the directory itself, so that an interrupted walk is recognised by the top's own group.
-void walk(base::UniqueFd directory, std::int64_t gid) {
+void walk(base::UniqueFd directory, std::int64_t gid, Masks masks) {
   const int dir_fd = directory.get();
   std::unique_ptr<DIR, CloseDir> dir(fdopendir(dir_fd));
   if (!dir) return;
@@ -47,22 +49,22 @@ void walk(base::UniqueFd directory, std::int64_t gid) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
     if (auto inner = open_below(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NONBLOCK)) {
-      walk(std::move(inner), gid);
+      walk(std::move(inner), gid, masks);
       continue;
     }
     if (errno == EXDEV) continue;
     const base::UniqueFd child(openat(dir_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (child) change(child.get(), gid, file_mask);
+    if (child) change(child.get(), gid, masks.file);
   }
-  change(dir_fd, gid, directory_mask);
+  change(dir_fd, gid, masks.directory());
 }
 
 }  // namespace
 
-Status apply_fs_group(const std::string& path, std::int64_t gid) {
+Status apply_fs_group(const std::string& path, std::int64_t gid, FsGroupAccess access) {
   base::UniqueFd top(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!top) return errno_error("applying fsGroup to " + path, errno);
-  walk(std::move(top), gid);
+  walk(std::move(top), gid, Masks{access == FsGroupAccess::read_only ? mode_t{0440} : mode_t{0660}});
   return {};
 }
 

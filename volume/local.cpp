@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <set>
 
 #include "api/quantity.hpp"
 #include "base/file.hpp"
@@ -89,11 +88,8 @@ Result<HostVolume> set_up_host_path(const std::string& name, const api::core::Ho
   return HostVolume{.name = name, .host_path = source.path(), .relabel = false};
 }
 
-// The name of the source that is set, as the manifest writes it.
-std::string source_type(const VolumeSource& source) {
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  source.GetReflection()->ListFields(source, &fields);
-  return fields.empty() ? std::string("emptyDir") : fields.front()->name();
+bool is_projection(const VolumeSource& source) {
+  return source.has_configmap() || source.has_secret() || source.has_downwardapi() || source.has_projected();
 }
 
 Result<HostVolume> set_up_one(const Context& context, const api::core::Volume& volume) {
@@ -105,19 +101,25 @@ Result<HostVolume> set_up_one(const Context& context, const api::core::Volume& v
   return Error(ErrorKind::unimplemented, "volume type " + type + " is not supported yet");
 }
 
-std::set<std::string> used_volumes(const api::core::PodSpec& spec) {
-  std::set<std::string> used;
-  const auto collect = [&used](const auto& container) {
-    for (const auto& mount : container.volumemounts()) used.insert(mount.name());
-    for (const auto& device : container.volumedevices()) used.insert(device.name());
+}  // namespace
+
+bool is_used(const api::core::PodSpec& spec, const std::string& volume) {
+  const auto names = [&volume](const auto& container) {
+    const auto is_it = [&volume](const auto& mount) { return mount.name() == volume; };
+    return std::any_of(container.volumemounts().begin(), container.volumemounts().end(), is_it) ||
+           std::any_of(container.volumedevices().begin(), container.volumedevices().end(), is_it);
   };
-  for (const auto& container : spec.initcontainers()) collect(container);
-  for (const auto& container : spec.containers()) collect(container);
-  for (const auto& container : spec.ephemeralcontainers()) collect(container.ephemeralcontainercommon());
-  return used;
+  const auto names_in_ephemeral = [&](const auto& container) { return names(container.ephemeralcontainercommon()); };
+  return std::any_of(spec.initcontainers().begin(), spec.initcontainers().end(), names) ||
+         std::any_of(spec.containers().begin(), spec.containers().end(), names) ||
+         std::any_of(spec.ephemeralcontainers().begin(), spec.ephemeralcontainers().end(), names_in_ephemeral);
 }
 
-}  // namespace
+std::string source_type(const VolumeSource& source) {
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  source.GetReflection()->ListFields(source, &fields);
+  return fields.empty() ? std::string("emptyDir") : fields.front()->name();
+}
 
 std::string VolumeFailure::event_message() const {
   return "MountVolume.SetUp failed for volume \"" + name + "\" : " + error.to_string();
@@ -134,10 +136,9 @@ std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_
 SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts) {
   SetUpResult result;
   const Context context{pod, options, mounts};
-  const auto used = used_volumes(pod.spec());
   const Status uid = check_element("pod uid", pod.metadata().uid());
   for (const auto& volume : pod.spec().volumes()) {
-    if (!used.contains(volume.name())) continue;
+    if (!is_used(pod.spec(), volume.name()) || is_projection(volume.volumesource())) continue;
     auto ready = uid.ok() ? set_up_one(context, volume) : Result<HostVolume>(uid.error());
     if (ready.ok()) {
       result.volumes.push_back(std::move(*ready));

@@ -1,13 +1,14 @@
-// The volumes a static pod can have without the volume manager: emptyDir and hostPath, from set-up to tear-down.
+// The volumes that need nothing but this node: emptyDir and hostPath, from set-up to tear-down; the files that the
+// agent writes itself are in projection.hpp and torn down here.
 //
 // set_up() makes what the pod's containers mount and says where it lies on the host; it may be called again at every
 // sync and changes nothing that is there. tear_down() works from the disk alone, so it needs no spec and works after a
 // restart. Both block (mkdir, mount, walks): run them on the pool; values in, values out. Owner: none (free functions).
 // Thread: any, but never two calls for one pod at a time. What fails: each volume by itself; the others are set up.
 // Errors name volume and path. Every other volume type is `unimplemented` and says so. Tear-down never follows a link,
-// never crosses a mount point, and removes nothing but emptyDirs: with anything else mounted or lying there it fails
-// and leaves it. Source: contract 04 §2 (directories), §3, §4 (emptyDir), §5 (hostPath), §11 (fsGroup), §16 (orphan
-// sweep).
+// never crosses a mount point, and removes nothing but emptyDirs and projections: with anything else mounted or lying
+// there it fails and leaves it. Source: contract 04 §2 (directories), §3, §4 (emptyDir), §5 (hostPath), §11 (fsGroup),
+// §16 (orphan sweep).
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,7 @@ struct SetUpResult {
   std::vector<VolumeFailure> failures;
 };
 
-// Volumes that no container names in volumeMounts are skipped.
+// Volumes that no container names in volumeMounts are skipped, and so are those of projection.hpp.
 SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts);
 
 // Removes the pod's volumes; success when there are none.
@@ -63,8 +64,13 @@ Status remove_pod_dir(const std::string& root, const std::string& uid, Mounts& m
 std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_limit, std::int64_t size_limit);
 // Checks a hostPath and makes what its type says to make.
 Status check_host_path(const std::string& path, const std::string& type);
-// fsGroup on a volume of ours: group `gid`, mode |0660, directories also |0110 and setgid; links are chowned, not
-// followed. Stops at mount points. A single entry that fails does not stop the walk, as in the kubelet.
-Status apply_fs_group(const std::string& path, std::int64_t gid);
+// Whether some container (init, main, ephemeral) names the volume.
+bool is_used(const api::core::PodSpec& spec, const std::string& volume);
+// fsGroup on a volume of ours: group `gid`, mode |0660 (read-only: |0440), directories also |0110 and setgid; links are
+// chowned, not followed. Stops at mount points. A single entry that fails does not stop the walk, as in the kubelet.
+enum class FsGroupAccess { read_write, read_only };
+Status apply_fs_group(const std::string& path, std::int64_t gid, FsGroupAccess access = FsGroupAccess::read_write);
+// The type of volume that is set, as the manifest writes it; emptyDir when none is.
+std::string source_type(const api::core::VolumeSource& source);
 
 }  // namespace keelson::volume

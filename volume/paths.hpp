@@ -15,6 +15,8 @@
 namespace keelson::volume {
 
 inline constexpr std::string_view empty_dir_plugin = "kubernetes.io/empty-dir";
+inline constexpr std::string_view config_map_plugin = "kubernetes.io/configmap";
+inline constexpr std::string_view secret_plugin = "kubernetes.io/secret";
 inline constexpr std::string_view downward_api_plugin = "kubernetes.io/downward-api";
 inline constexpr std::string_view projected_plugin = "kubernetes.io/projected";
 

@@ -34,12 +34,23 @@ Status unmount_own(const std::string& directory, Mounts& mounts) {
   return {};
 }
 
-Status tear_down_empty_dir(const std::string& root, const std::string& uid, const std::string& name, Mounts& mounts) {
+// An emptyDir, or a volume of our own files, which is one underneath.
+Status tear_down_own(const std::string& root, const std::string& uid, const std::string& plugin,
+                     const std::string& name, Mounts& mounts) {
+  const std::string marker = plugin == escape_plugin(empty_dir_plugin) ? name : "wrapped_" + name;
   // The marker first: a tear-down cut short must not look like a volume that is ready.
-  KEELSON_TRY(base::remove_tree(marker_dir(root, uid, name)));
-  const std::string directory = volume_dir(root, uid, empty_dir_plugin, name);
+  KEELSON_TRY(base::remove_tree(marker_dir(root, uid, marker)));
+  const std::string directory = pod_dir(root, uid) + "/volumes/" + plugin + "/" + name;
   KEELSON_TRY(unmount_own(directory, mounts));
   return base::remove_tree(directory);
+}
+
+bool is_own(const std::string& escaped_plugin) {
+  for (const std::string_view plugin :
+       {empty_dir_plugin, config_map_plugin, secret_plugin, downward_api_plugin, projected_plugin}) {
+    if (escaped_plugin == escape_plugin(plugin)) return true;
+  }
+  return false;
 }
 
 Status no_mounts_below(const std::string& path, Mounts& mounts) {
@@ -92,8 +103,8 @@ Status tear_down(const std::string& root, const std::string& uid, Mounts& mounts
       continue;
     }
     for (const auto& name : *names) {
-      if (plugin == escape_plugin(empty_dir_plugin)) {
-        keep_first(tear_down_empty_dir(root, uid, name, mounts));
+      if (is_own(plugin)) {
+        keep_first(tear_down_own(root, uid, plugin, name, mounts));
       } else {
         const std::string path = volumes + "/" + plugin + "/" + name;
         keep_first(left_alone(path, "volumes of this type are not managed by this agent yet"));

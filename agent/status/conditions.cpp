@@ -14,6 +14,7 @@ using api::core::PodCondition;
 // Written anew at each computation; every other type belongs to somebody else and is kept as found.
 constexpr std::array<std::string_view, 5> kOwned = {"PodReadyToStartContainers", "Initialized", "Ready",
                                                     "ContainersReady", "PodScheduled"};
+constexpr std::string_view kDisruptionTarget = "DisruptionTarget";  // shared: ours when we end the pod
 
 struct Verdict {
   bool value = false;
@@ -96,11 +97,16 @@ Verdict containers_ready(const StatusInput& input, const api::core::PodStatus& o
   return {false, "ContainersNotReady", message};
 }
 
+// Who else writes conditions writes them in the API; without an API they are where they were.
+const api::core::PodStatus& foreign_source(const StatusInput& input) {
+  return input.pod.status().conditions_size() > 0 ? input.pod.status() : input.before;
+}
+
 Verdict ready(const StatusInput& input, const Verdict& containers) {
   if (!containers.value) return containers;
   std::string message;
   for (const auto& gate : input.pod.spec().readinessgates()) {
-    const auto* condition = find_condition(input.before, gate.conditiontype());
+    const auto* condition = find_condition(foreign_source(input), gate.conditiontype());
     std::string problem;
     if (condition == nullptr) {
       problem = "corresponding condition of pod readiness gate \"" + gate.conditiontype() + "\" does not exist.";
@@ -131,9 +137,12 @@ void add(const StatusInput& input, std::string_view type, const Verdict& verdict
 }  // namespace
 
 void fill_conditions(const StatusInput& input, api::core::PodStatus& out) {
-  for (const auto& condition : input.before.conditions()) {
-    if (std::find(kOwned.begin(), kOwned.end(), condition.type()) == kOwned.end()) *out.add_conditions() = condition;
+  const bool disrupts = input.forced && !input.forced->disruption.empty();
+  for (const auto& condition : foreign_source(input).conditions()) {
+    const bool owned = std::find(kOwned.begin(), kOwned.end(), condition.type()) != kOwned.end();
+    if (!owned && !(disrupts && condition.type() == kDisruptionTarget)) *out.add_conditions() = condition;
   }
+  if (disrupts) add(input, kDisruptionTarget, {true, "TerminationByKubelet", input.forced->disruption}, out);
   const SandboxVerdict sandbox = judge_sandbox(input.pod, input.observed);
   const Verdict containers = containers_ready(input, out);
   add(input, "PodReadyToStartContainers", {!sandbox.changed, "", ""}, out);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/status/resources_status.hpp"
+
 namespace keelson::agent {
 namespace {
 
@@ -94,6 +96,9 @@ void fill_without_instance(const StatusInput& input, ContainerRef ref, const api
     *out.mutable_laststate() = before->laststate();
     out.set_imageid(before->imageid());
     out.set_containerid(before->containerid());
+    if (before->has_resources()) *out.mutable_resources() = before->resources();
+    *out.mutable_allocatedresources() = before->allocatedresources();
+    if (before->has_user()) *out.mutable_user() = before->user();
     return;
   }
   *out.mutable_laststate() = before->laststate();
@@ -139,6 +144,28 @@ void apply_failed_start(const StatusInput& input, const api::core::Container& sp
   auto& waiting = *out.mutable_state()->mutable_waiting();
   waiting.set_reason(failed->second.reason);
   if (!failed->second.message.empty()) waiting.set_message(failed->second.message);
+}
+
+// contract 02 §15.3: what the spec says of its mounts, from the first status on.
+void fill_volume_mounts(const StatusInput& input, const api::core::Container& spec, api::core::ContainerStatus& out) {
+  for (const auto& mount : spec.volumemounts()) {
+    auto& shown = *out.add_volumemounts();
+    shown.set_name(mount.name());
+    shown.set_mountpath(mount.mountpath());
+    if (!mount.readonly()) continue;
+    shown.set_readonly(true);
+    const std::string& wanted = mount.recursivereadonly();
+    const bool recursive = wanted == "Enabled" || (wanted == "IfPossible" && input.recursive_read_only);
+    shown.set_recursivereadonly(recursive ? "Enabled" : "Disabled");
+  }
+}
+
+void fill_user(const cri::ContainerStatus& newest, api::core::ContainerStatus& out) {
+  if (!newest.user) return;
+  auto& user = *out.mutable_user()->mutable_linux();
+  user.set_uid(newest.user->uid);
+  user.set_gid(newest.user->gid);
+  for (const auto group : newest.user->supplemental_groups) user.add_supplementalgroups(group);
 }
 
 bool was_ready_before(const StatusInput& input) {
@@ -215,10 +242,13 @@ api::core::ContainerStatus container_status(const StatusInput& input, ContainerR
   out.mutable_state();
   out.mutable_laststate();
   out.set_restartcount(0);
+  fill_volume_mounts(input, spec, out);
   if (newest == nullptr) {
     fill_without_instance(input, ref, before, out);
   } else {
     fill_from_runtime(input, before, *newest, input.observed.previous(spec.name()), out);
+    fill_container_resources(spec, *newest, out);
+    fill_user(*newest, out);
   }
   if (ref.type != ContainerType::ephemeral) apply_failed_start(input, spec, newest, out);
   if (ref.type == ContainerType::ephemeral && newest == nullptr) apply_failed_start(input, spec, newest, out);

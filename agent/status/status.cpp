@@ -6,6 +6,7 @@
 #include "agent/status/conditions.hpp"
 #include "agent/status/container_status.hpp"
 #include "agent/status/phase.hpp"
+#include "agent/status/resources_status.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -94,6 +95,7 @@ api::core::PodStatus status(const StatusInput& input) {
   fill_phase(input, out);
   fill_conditions(input, out);
   fill_addresses(input, out);
+  fill_pod_resources(input, out);
   if (input.before.has_starttime()) {
     *out.mutable_starttime() = input.before.starttime();
   } else {

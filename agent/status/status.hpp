@@ -2,14 +2,17 @@
 //
 // status(desired pod, what was shown before, observed state, probe results, failed starts, now) -> PodStatus. No I/O,
 // no clock. The order of lists, the reasons and messages are the kubelet's. Thread: any. Source: contract 02 §15.1
-// phase, §15.2 conditions, §15.3 container statuses, §15.4 pod fields, §15.6 final status. Not yet here: resources and
-// allocatedResources, resize conditions, volumeMounts, user (docs/compatibility.md).
+// phase, §15.2 conditions, §15.3 container statuses, §15.4 pod fields, §15.6 final status. Not yet here: resize
+// conditions (docs/compatibility.md).
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/status/pod_cgroup_values.hpp"
 #include "agent/sync/observed.hpp"
 #include "agent/sync/plan.hpp"
 #include "api/objects.hpp"
@@ -28,9 +31,11 @@ struct ForcedEnd {
   std::string phase;
   std::string reason;
   std::string message;
+  std::string disruption;  // message of the DisruptionTarget condition; empty: no such condition
 };
 
 struct StatusInput {
+  // Its own status is the API's copy: foreign conditions and the phase that the API shows are read from there.
   const api::Pod& pod;
   // The last status that was computed or read; empty for a pod never seen.
   const api::core::PodStatus& before;
@@ -44,6 +49,8 @@ struct StatusInput {
   base::SystemTime agent_started;
   bool terminating = false;
   std::optional<ForcedEnd> forced;
+  std::optional<PodCgroupValues> pod_cgroup;
+  bool recursive_read_only = false;  // the pod's runtime handler can mount so
 };
 
 api::core::PodStatus status(const StatusInput& input);

@@ -20,6 +20,8 @@ class StatusSink {
   // The pod is terminated: nothing of it runs, its volumes and cgroup are gone. After this status the pod is deleted in
   // the API if its deletion was asked for.
   virtual void terminated(const api::PodPtr& pod, const api::core::PodStatus& status) = 0;
+  // What was last shown of that pod, or of its mirror; nullptr when the API's copy in the pod itself is all there is.
+  virtual const api::core::PodStatus* known(const api::Pod&) const { return nullptr; }
   // Neither a source nor the runtime knows the pod any more.
   virtual void forget(const std::string& uid) = 0;
 };

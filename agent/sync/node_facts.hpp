@@ -4,12 +4,15 @@
 // main(). Source: contract 01 §2, §7.2; contract 02 §2.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "agent/pod_config/node_info.hpp"
 #include "agent/sync/paths.hpp"
+#include "api/objects.hpp"
 #include "base/clock.hpp"
+#include "base/result.hpp"
 #include "cri-client/types.hpp"
 
 namespace keelson::agent {
@@ -28,6 +31,14 @@ struct NodeFacts {
   std::string runtime_name;
   std::string runtime_version;
   std::vector<cri::RuntimeHandler> handlers;
+
+  // The handler of a RuntimeClass by name; unset where no API server is.
+  std::function<Result<std::string>(const std::string& runtime_class)> runtime_class;
+  // The handler's name, "" for the default one and for a class that is not known.
+  std::string handler_of(const api::Pod& pod) const {
+    if (pod.spec().runtimeclassname().empty() || !runtime_class) return "";
+    return runtime_class(pod.spec().runtimeclassname()).value_or("");
+  }
 };
 
 }  // namespace keelson::agent

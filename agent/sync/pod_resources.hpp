@@ -4,10 +4,12 @@
 // blocking pool. Source: contract 02 §5.1 steps 4 and 7, §5.3.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/pod_config/mounts.hpp"
+#include "agent/status/pod_cgroup_values.hpp"
 #include "api/objects.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
@@ -30,6 +32,8 @@ class PodCgroups {
   virtual std::string parent_of(const api::Pod& pod) const = 0;
   virtual base::Task<Status> ensure(api::PodPtr pod) = 0;
   virtual base::Task<Status> remove(std::string uid) = 0;
+  // What is in force for the pod; nothing when it has no cgroup of ours.
+  virtual base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) = 0;
   // UIDs of pods that have a cgroup.
   virtual base::Task<Result<std::vector<std::string>>> list() = 0;
 };

@@ -57,6 +57,7 @@ struct PodRuntime::Execution {
   std::uint32_t attempt = 0;
   std::vector<std::string> pod_ips;
   std::vector<KillContainer> kills;
+  std::shared_ptr<const ObjectResolver> objects;  // what the container being started names
 
   const api::Pod& pod() const { return *request.pod; }
   void fail(std::string text) { outcome.errors.push_back(std::move(text)); }
@@ -211,6 +212,14 @@ base::Task<Status> PodRuntime::kill_pod(api::PodPtr pod, ObservedPtr observed, s
   co_return failure;
 }
 
+Result<std::string> PodRuntime::runtime_handler(const api::Pod& pod) const {
+  const std::string& name = pod.spec().runtimeclassname();
+  if (name.empty()) return std::string();
+  if (facts_.runtime_class) return facts_.runtime_class(name).wrap("failed to get sandbox runtime");
+  return Error(ErrorKind::not_found, "failed to get sandbox runtime: runtimeclass.node.k8s.io \"" + name +
+                                         "\" not found: no API server is configured to read it from");
+}
+
 base::Task<Result<cri::PodSandboxConfig>> PodRuntime::sandbox_config(std::shared_ptr<Execution> run,
                                                                      std::uint32_t attempt, bool record_events) {
   SandboxInputs inputs;
@@ -223,12 +232,9 @@ base::Task<Result<cri::PodSandboxConfig>> PodRuntime::sandbox_config(std::shared
     if (!text.ok()) co_return text.error().wrap("while reading the node's resolver file");
     inputs.resolv_conf = std::move(*text);
   }
-  const auto& spec = run->pod().spec();
-  if (!spec.runtimeclassname().empty()) {
-    co_return Error(ErrorKind::not_found, "failed to get sandbox runtime: runtimeclass.node.k8s.io \"" +
-                                              spec.runtimeclassname() +
-                                              "\" not found: no API server is configured to read it from");
-  }
+  auto handler = runtime_handler(run->pod());
+  if (!handler.ok()) co_return handler.error();
+  inputs.runtime_handler = std::move(*handler);
   std::vector<ConfigEvent> events;
   auto config = make_sandbox_config(run->pod(), inputs, &events);
   if (record_events) {
@@ -246,10 +252,11 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
   };
   auto config = co_await sandbox_config(run, attempt, true);
   if (!config.ok()) co_return failed(config.error().to_string());
+  const std::string handler = facts_.handler_of(run->pod());
   auto made = co_await files_.make_log_directory(config->log_directory);
   if (!made.ok()) co_return failed(made.error().to_string());
   run->request.journal->waits_for("container runtime to make the pod's sandbox");
-  auto id = co_await runtime_.run_pod_sandbox(std::move(*config), "");
+  auto id = co_await runtime_.run_pod_sandbox(std::move(*config), handler);
   if (!id.ok()) co_return failed(id.error().to_string());
   run->sandbox_id = *id;
   run->attempt = attempt;
@@ -313,13 +320,19 @@ base::Task<Result<ContainerInputs>> PodRuntime::container_inputs(std::shared_ptr
   inputs.image_user = {image.uid, image.username};
   inputs.volumes = run->request.volumes;
   inputs.handlers = facts_.handlers;
+  inputs.runtime_handler = facts_.handler_of(run->pod());
   inputs.environment.host_ips = facts_.info.node_ips;
   if (!facts_.info.node_ips.empty()) {
     inputs.environment.host_ip = facts_.info.node_ips.front();
     inputs.environment.primary_ipv6 = inputs.environment.host_ip.find(':') != std::string::npos;
   }
   inputs.environment.pod_ips = run->pod_ips;
-  inputs.environment.services_synced = facts_.standalone;
+  auto objects = co_await objects_.objects_of(run->request.pod, container);
+  if (!objects.ok()) co_return objects.error();
+  run->objects = std::move(*objects);
+  inputs.environment.objects = run->objects.get();
+  inputs.environment.services = objects_.services_for(run->pod().metadata().namespace_());
+  inputs.environment.services_synced = objects_.services_synced();
   inputs.environment.allocatable = facts_.info.allocatable;
   const auto requests = env_file_requests(container);
   for (std::size_t i = 0; i < requests.size(); ++i) {

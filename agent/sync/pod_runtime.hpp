@@ -23,6 +23,7 @@
 #include "agent/sync/observer.hpp"
 #include "agent/sync/plan.hpp"
 #include "agent/sync/pod_files.hpp"
+#include "agent/sync/pod_objects.hpp"
 #include "agent/sync/pod_resources.hpp"
 #include "base/backoff.hpp"
 #include "base/logger.hpp"
@@ -50,7 +51,8 @@ struct SyncOutcome {
 class PodRuntime {
  public:
   PodRuntime(base::Loop& loop, base::Clock& clock, base::Random& random, cri::RuntimeService& runtime,
-             ImagePuller& images, PodFiles& files, PodCgroups& cgroups, const NodeFacts& facts, EventRecorder& events)
+             ImagePuller& images, PodFiles& files, PodCgroups& cgroups, PodObjects& objects, const NodeFacts& facts,
+             EventRecorder& events)
       : loop_(loop),
         clock_(clock),
         random_(random),
@@ -58,6 +60,7 @@ class PodRuntime {
         images_(images),
         files_(files),
         cgroups_(cgroups),
+        objects_(objects),
         facts_(facts),
         events_(events) {}
 
@@ -88,6 +91,7 @@ class PodRuntime {
   base::Task<void> kill_selected(std::shared_ptr<Execution> run);
   base::Task<Status> kill_container(api::PodPtr pod, std::string id, std::string name, std::string message,
                                     std::chrono::seconds grace);
+  Result<std::string> runtime_handler(const api::Pod& pod) const;
   base::Task<Result<cri::PodSandboxConfig>> sandbox_config(std::shared_ptr<Execution> run, std::uint32_t attempt,
                                                            bool record_events);
   base::Task<Result<ContainerInputs>> container_inputs(std::shared_ptr<Execution> run, ContainerRef ref,
@@ -102,6 +106,7 @@ class PodRuntime {
   ImagePuller& images_;
   PodFiles& files_;
   PodCgroups& cgroups_;
+  PodObjects& objects_;
   const NodeFacts& facts_;
   EventRecorder& events_;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "agent/pod_config/qos.hpp"
+#include "agent/status/container_status.hpp"
 #include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
 
@@ -20,6 +22,13 @@ constexpr char kTerminationPolicyAnnotation[] = "io.kubernetes.container.termina
 std::string annotation(const cri::ContainerStatus& status, const char* key) {
   const auto found = status.annotations.find(key);
   return found == status.annotations.end() ? std::string() : found->second;
+}
+
+bool handler_mounts_recursively(const NodeFacts& facts, const api::Pod& pod) {
+  const std::string handler = facts.handler_of(pod);
+  const auto found = std::find_if(facts.handlers.begin(), facts.handlers.end(),
+                                  [&](const auto& known) { return known.name == handler; });
+  return found != facts.handlers.end() && found->recursive_read_only_mounts;
 }
 
 std::string termination_file(const cri::ContainerStatus& status) {
@@ -52,14 +61,75 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
       observed_(std::make_shared<ObservedPod>()),
       backoff_(BackoffLimits{std::min<base::Duration>(std::chrono::seconds(10), context.facts.restart_backoff_cap),
                              context.facts.restart_backoff_cap}) {
-  compute_status();
+  // What was last shown is what the next status goes on from; nothing is computed before the runtime was looked at.
+  if (const auto* known = context_.sink.known(*pod_); known != nullptr) {
+    status_ = *known;
+  } else {
+    status_ = pod_->status();
+  }
+  if (status_.containerstatuses_size() == 0 && !is_terminal(status_)) compute_status();
+  heed_the_api();
 }
 
 void PodWorker::start(base::Gate& gate) { base::spawn(gate, "pod " + pod_->metadata().uid(), run()); }
 
 void PodWorker::update(api::PodPtr pod) {
   pod_ = std::move(pod);
+  pod_cgroup_.reset();
+  heed_the_api();
   wake();
+}
+
+void PodWorker::refresh(api::PodPtr pod) {
+  pod_ = std::move(pod);
+  heed_the_api();
+  if (state_ != WorkerState::finished || !is_terminal(pod_->status()) || pod_->metadata().has_deletiontimestamp())
+    return;
+  // The API shows the end now: what depends on that is told once more.
+  compute_status();
+  make_final(*pod_, status_);
+  context_.sink.terminated(pod_, status_);
+}
+
+// contract 02 §5: a deletion that was asked for, or an end that the API already shows, ends the pod here.
+void PodWorker::heed_the_api() {
+  if (pod_->metadata().has_deletiontimestamp()) {
+    Termination termination{"its deletion was asked for", std::nullopt, std::nullopt, true};
+    if (pod_->metadata().deletiongraceperiodseconds() > 0) {
+      termination.grace = std::chrono::seconds(pod_->metadata().deletiongraceperiodseconds());
+    }
+    const bool shorter =
+        termination_ && termination.grace && (!termination_->grace || *termination.grace < *termination_->grace);
+    if (!termination_ || !termination_->deleted || shorter) terminate(std::move(termination));
+  } else if (is_terminal(pod_->status()) && state_ == WorkerState::sync) {
+    terminate({"the API shows phase " + pod_->status().phase(), std::nullopt, std::nullopt, false});
+  }
+}
+
+void PodWorker::publish(bool containers_may_run) {
+  if (termination_ && termination_->unknown) return;
+  context_.sink.publish(pod_, status_, containers_may_run);
+}
+
+// Made outside of coroutines (docs/architecture.md, "One loop").
+std::function<void()> PodWorker::sandbox_hook() {
+  return [this] { show_sandbox(); };
+}
+
+// contract 02 §6.1: told as soon as it stands, before images are pulled.
+void PodWorker::show_sandbox() {
+  for (auto& condition : *status_.mutable_conditions()) {
+    if (condition.type() != "PodReadyToStartContainers" || condition.status() == "True") continue;
+    condition.set_status("True");
+    *condition.mutable_lasttransitiontime() = to_api_time(context_.clock.now());
+    publish(true);
+  }
+}
+
+// The kernel's values are shown once the API shows the pod as running (contract 02 §15.4).
+base::Task<void> PodWorker::read_cgroup() {
+  if (pod_cgroup_ || pod_->status().phase() != "Running") co_return;
+  pod_cgroup_ = co_await context_.cgroups.values(pod_);
 }
 
 void PodWorker::terminate(Termination termination) {
@@ -147,6 +217,7 @@ base::Task<bool> PodWorker::observe() {
   exit_clock_.observe(*observed_, context_.clock.now(), context_.clock.steady_now());
   backoff_.forget_old(context_.clock.steady_now());
   co_await read_termination_messages();
+  co_await read_cgroup();
   co_return true;
 }
 
@@ -177,6 +248,8 @@ void PodWorker::compute_status() {
   input.agent_started = context_.facts.agent_started;
   input.terminating = termination_.has_value();
   if (termination_) input.forced = termination_->forced;
+  input.pod_cgroup = pod_cgroup_;
+  input.recursive_read_only = handler_mounts_recursively(context_.facts, *pod_);
   const std::string before = status_.phase();
   status_ = agent::status(input);
   if (!before.empty() && before != status_.phase()) {
@@ -192,6 +265,7 @@ base::Task<base::Duration> PodWorker::sync_round() {
   const bool seen = co_await observe();
   if (!seen) co_return after_error(kErrorRetry);
   compute_status();
+  publish(true);
   if (is_terminal(status_)) {
     terminate({"all its containers have finished: phase " + status_.phase(), std::nullopt, std::nullopt, false});
     co_return base::Duration::zero();
@@ -208,6 +282,7 @@ base::Task<base::Duration> PodWorker::sync_round() {
   for (const std::string& reason : request.plan.reasons) journal_.decided(reason);
   request.volumes = std::move(volumes);
   request.journal = &journal_;
+  request.sandbox_ready = sandbox_hook();
   request.backoff = &backoff_;
   if (request.plan.empty()) journal_.waits_for("");
   SyncOutcome outcome = co_await context_.runtime.execute(std::move(request));
@@ -238,6 +313,7 @@ base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& re
     retry = after_error(kNetworkRetry);
     co_return false;
   }
+  context_.objects.hold(pod_);
   auto grouped = co_await context_.cgroups.ensure(pod_);
   if (!grouped.ok()) {
     fail("FailedCreatePodContainer", "unable to ensure pod container exists: " + grouped.error().to_string(),
@@ -277,6 +353,7 @@ void PodWorker::apply(const SyncOutcome& outcome) {
         "container " + name + ": " + reason.reason + (reason.message.empty() ? "" : ": " + reason.message),
         outcome.retry_at);
     compute_status();
+    publish(true);
   } else if (!outcome.errors.empty()) {
     journal_.waits_for(outcome.errors.front(), outcome.retry_at);
   } else {
@@ -287,7 +364,7 @@ void PodWorker::apply(const SyncOutcome& outcome) {
 std::chrono::seconds PodWorker::grace() const {
   std::int64_t seconds =
       pod_->spec().has_terminationgraceperiodseconds() ? pod_->spec().terminationgraceperiodseconds() : 30;
-  if (termination_ && termination_->grace) seconds = std::min<std::int64_t>(seconds, termination_->grace->count());
+  if (termination_ && termination_->grace) seconds = termination_->grace->count();
   return std::chrono::seconds(std::max<std::int64_t>(1, seconds));
 }
 
@@ -296,6 +373,7 @@ base::Task<base::Duration> PodWorker::terminating_round() {
   if (!seen) co_return after_error(kErrorRetry);
   compute_status();
   const bool anything_left = observed_->any_running() || observed_->any_ready_sandbox();
+  publish(anything_left);
   if (!anything_left) {
     state_ = WorkerState::terminated;
     co_return base::Duration::zero();
@@ -328,7 +406,6 @@ base::Task<base::Duration> PodWorker::terminating_round() {
 }
 
 base::Task<bool> PodWorker::terminated_round() {
-  compute_status();
   const std::string uid = pod_->metadata().uid();
   journal_.waits_for("its volumes to be unmounted");
   auto unmounted = co_await context_.volumes.unmount(uid);
@@ -336,6 +413,7 @@ base::Task<bool> PodWorker::terminated_round() {
     journal_.failed("while unmounting volumes: " + unmounted.error().to_string());
     co_return false;
   }
+  context_.objects.release(uid);
   journal_.waits_for("its cgroup to be removed");
   auto removed = co_await context_.cgroups.remove(uid);
   if (!removed.ok()) {
@@ -343,6 +421,7 @@ base::Task<bool> PodWorker::terminated_round() {
     co_return false;
   }
   make_final(*pod_, status_);
+  if (!termination_ || !termination_->unknown) context_.sink.terminated(pod_, status_);
   journal_.log().info("Pod is terminated", {{"phase", status_.phase()}});
   co_return true;
 }

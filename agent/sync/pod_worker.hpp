@@ -16,10 +16,12 @@
 #include <string>
 
 #include "agent/status/status.hpp"
+#include "agent/status/status_sink.hpp"
 #include "agent/sync/exit_clock.hpp"
 #include "agent/sync/journal.hpp"
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/observer.hpp"
+#include "agent/sync/pod_objects.hpp"
 #include "agent/sync/pod_resources.hpp"
 #include "agent/sync/pod_runtime.hpp"
 #include "agent/sync/runtime_health.hpp"
@@ -39,8 +41,10 @@ struct WorkerContext {
   PodFiles& files;
   PodVolumes& volumes;
   PodCgroups& cgroups;
+  PodObjects& objects;
   RuntimeHealth& health;
   EventRecorder& events;
+  StatusSink& sink;
   base::Logger log;
 };
 
@@ -53,6 +57,7 @@ struct Termination {
   std::optional<std::chrono::seconds> grace;  // none: the pod's own
   std::optional<ForcedEnd> forced;
   bool deleted = false;      // the pod itself is gone or asked to go, not only finished
+  bool unknown = false;      // no source ever told us of it: there is nobody to tell its status
   base::SystemTime since{};  // set by the worker
 };
 
@@ -64,6 +69,8 @@ class PodWorker {
   void start(base::Gate& gate);
   // New content under the same UID.
   void update(api::PodPtr pod);
+  // The API's copy changed in what we do not act on: its status, mostly our own.
+  void refresh(api::PodPtr pod);
   // Ends the pod; a later call can only shorten the grace period.
   void terminate(Termination termination);
   void wake() { bell_.notify(); }
@@ -88,7 +95,12 @@ class PodWorker {
   base::Task<bool> prepare(ResolvedVolumes& volumes, base::Duration& retry);
   base::Task<bool> observe();
   base::Task<void> read_termination_messages();
+  base::Task<void> read_cgroup();
+  void heed_the_api();
   void compute_status();
+  void publish(bool containers_may_run);
+  std::function<void()> sandbox_hook();
+  void show_sandbox();
   void apply(const SyncOutcome& outcome);
   base::Duration after_error(base::Duration delay);
   base::Duration after_success();
@@ -106,6 +118,7 @@ class PodWorker {
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;
   api::core::PodStatus status_;
+  std::optional<PodCgroupValues> pod_cgroup_;
   ExitClock exit_clock_;
   RestartBackoff backoff_;
   std::map<std::string, ProbeView> probes_;

@@ -48,6 +48,21 @@ bool same_content(const api::Pod& a, const api::Pod& b) {
   return bytes(left) == bytes(right);
 }
 
+// A change in a foreign condition that a readiness gate names is worth a round (contract 02 §15.2).
+bool gates_changed(const api::Pod& a, const api::Pod& b) {
+  const auto value = [](const api::Pod& pod, const std::string& type) {
+    for (const auto& condition : pod.status().conditions()) {
+      if (condition.type() == type) return condition.status();
+    }
+    return std::string();
+  };
+  return std::any_of(b.spec().readinessgates().begin(), b.spec().readinessgates().end(), [&](const auto& gate) {
+    return value(a, gate.conditiontype()) != value(b, gate.conditiontype());
+  });
+}
+
+bool is_over(const api::Pod& pod) { return pod.metadata().has_deletiontimestamp() || is_terminal(pod.status()); }
+
 }  // namespace
 
 PodWorkers::PodWorkers(WorkerContext context) : context_(std::move(context)), gate_(context_.loop) {}
@@ -65,33 +80,66 @@ PodWorker* PodWorkers::worker(const std::string& uid) const {
   return found == workers_.end() ? nullptr : found->second.get();
 }
 
+bool PodWorkers::take(const std::string& source, api::PodPtr pod) {
+  const std::string uid = pod->metadata().uid();
+  const auto known = wanted_.find(uid);
+  if (known == wanted_.end()) {
+    context_.log.info("Pod added", {{"pod", pod_path(*pod)}, {"uid", uid}, {"source", source}});
+    wanted_[uid] = Wanted{std::move(pod), source, std::nullopt};
+    return true;
+  }
+  Wanted& wanted = known->second;
+  const api::PodPtr before = std::exchange(wanted.pod, std::move(pod));
+  PodWorker* running = worker(uid);
+  if (same_content(*before, *wanted.pod)) {
+    if (running != nullptr) running->refresh(wanted.pod);
+    if (running != nullptr && gates_changed(*before, *wanted.pod)) running->wake();
+    return false;
+  }
+  if (running != nullptr) running->update(wanted.pod);
+  if (wanted.refused) tell_refusal(wanted);
+  return running == nullptr && !wanted.refused;
+}
+
 void PodWorkers::set_pods(const std::string& source, std::vector<api::PodPtr> pods) {
   ready_.insert(source);
   std::set<std::string> present;
   for (auto& pod : pods) {
-    const std::string uid = pod->metadata().uid();
-    present.insert(uid);
-    const auto known = wanted_.find(uid);
-    if (known == wanted_.end()) {
-      context_.log.info("Pod added", {{"pod", pod_path(*pod)}, {"uid", uid}, {"source", source}});
-      wanted_[uid] = Wanted{std::move(pod), source};
-      continue;
-    }
-    if (same_content(*known->second.pod, *pod)) continue;
-    known->second.pod = std::move(pod);
-    if (PodWorker* running = worker(uid); running != nullptr) running->update(known->second.pod);
+    present.insert(pod->metadata().uid());
+    take(source, std::move(pod));
   }
-  for (auto entry = wanted_.begin(); entry != wanted_.end();) {
-    if (entry->second.source != source || present.count(entry->first) > 0) {
-      ++entry;
-      continue;
-    }
-    context_.log.info("Pod removed",
-                      {{"pod", pod_path(*entry->second.pod)}, {"uid", entry->first}, {"source", source}});
-    entry = wanted_.erase(entry);
+  std::vector<std::string> vanished;
+  for (const auto& [uid, wanted] : wanted_) {
+    if (wanted.source == source && present.count(uid) == 0) vanished.push_back(uid);
   }
+  for (const std::string& uid : vanished) forget(uid);
   reconcile();
   if (knowledge_.source_spoke) knowledge_.source_spoke();
+}
+
+void PodWorkers::set_pod(const std::string& source, api::PodPtr pod) {
+  const bool fresh = take(source, std::move(pod));
+  if (fresh && ready_.count(source) > 0) reconcile();
+}
+
+void PodWorkers::remove_pod(const std::string& uid) {
+  forget(uid);
+  reconcile();
+}
+
+void PodWorkers::source_ready(const std::string& source) {
+  ready_.insert(source);
+  reconcile();
+  if (knowledge_.source_spoke) knowledge_.source_spoke();
+}
+
+void PodWorkers::forget(const std::string& uid) {
+  const auto found = wanted_.find(uid);
+  if (found == wanted_.end()) return;
+  const Wanted& wanted = found->second;
+  context_.log.info("Pod removed", {{"pod", pod_path(*wanted.pod)}, {"uid", uid}, {"source", wanted.source}});
+  wanted_.erase(found);
+  if (workers_.count(uid) == 0) context_.sink.forget(uid);
 }
 
 void PodWorkers::reconcile() {
@@ -107,14 +155,43 @@ void PodWorkers::reconcile() {
   }
   for (const std::string& uid : gone) {
     workers_.erase(uid);
+    context_.sink.forget(uid);
     if (pod_gone_) pod_gone_(uid);
   }
   if (knowledge_.runtime_listed && !knowledge_.runtime_listed()) return;
-  for (const auto& [uid, wanted] : wanted_) {
-    if (workers_.count(uid) == 0 && cleaning_.count(uid) == 0 && !name_taken(*wanted.pod))
-      start_worker(uid, wanted.pod);
+  start_wanted();
+}
+
+void PodWorkers::start_wanted() {
+  std::vector<std::pair<std::string, Wanted*>> waiting;
+  for (auto& [uid, wanted] : wanted_) {
+    if (workers_.count(uid) == 0 && cleaning_.count(uid) == 0 && !wanted.refused) waiting.emplace_back(uid, &wanted);
+  }
+  // contract 02 §4: in the order of their creation, so that the older pod gets the room.
+  std::stable_sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) {
+    return a.second->pod->metadata().creationtimestamp().seconds() <
+           b.second->pod->metadata().creationtimestamp().seconds();
+  });
+  for (const auto& [uid, wanted] : waiting) {
+    if (!name_taken(*wanted->pod) && admitted(*wanted)) start_worker(uid, wanted->pod);
   }
 }
+
+bool PodWorkers::admitted(Wanted& wanted) {
+  if (!knowledge_.admit || is_over(*wanted.pod)) return true;
+  PodAdmission admission = knowledge_.admit(wanted.pod);
+  if (admission.verdict != PodAdmission::Verdict::refused) return admission.verdict == PodAdmission::Verdict::admitted;
+  context_.log.warning("Pod was refused", {{"pod", pod_path(*wanted.pod)},
+                                           {"uid", wanted.pod->metadata().uid()},
+                                           {"reason", admission.refusal.reason()},
+                                           {"message", admission.refusal.message()}});
+  wanted.refused = std::move(admission.refusal);
+  tell_refusal(wanted);
+  return false;
+}
+
+// Nothing of it ever ran: its status is final at once, and so is its deletion.
+void PodWorkers::tell_refusal(const Wanted& wanted) { context_.sink.terminated(wanted.pod, *wanted.refused); }
 
 bool PodWorkers::name_taken(const api::Pod& pod) const {
   if (knowledge_.namesake_runs && knowledge_.namesake_runs(pod)) return true;
@@ -151,8 +228,9 @@ void PodWorkers::finished(const std::string& uid) {
   const bool was_removed = done->termination() && done->termination()->deleted;
   if (wanted == wanted_.end()) {
     workers_.erase(uid);
+    context_.sink.forget(uid);
     if (pod_gone_) pod_gone_(uid);
-  } else if (was_removed) {
+  } else if (was_removed && !wanted->second.pod->metadata().has_deletiontimestamp()) {
     // It was removed and came back while it was being ended: begin anew.
     workers_.erase(uid);
   }
@@ -183,7 +261,9 @@ void PodWorkers::saw_runtime_pod(const ObservedPtr& observed) {
   }
   spared_.erase(observed->uid);
   start_worker(observed->uid, pod);
-  worker(observed->uid)->terminate({"no source knows it", std::chrono::seconds(1), std::nullopt, true});
+  Termination orphaned{"no source knows it", std::chrono::seconds(1), std::nullopt, true};
+  orphaned.unknown = true;
+  worker(observed->uid)->terminate(std::move(orphaned));
 }
 
 bool PodWorkers::abandoned(const std::string& uid) const {

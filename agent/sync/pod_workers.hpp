@@ -1,7 +1,8 @@
 // PodWorkers: from the pods that sources want and the pods that the runtime has, one worker each.
 //
-// A source (files, URL; later the API) hands over its complete set each time something changed; the difference to what
-// runs becomes starts, updates and ends. A pod that only the runtime knows is ended, once every configured source has
+// A source (files, URL) hands over its complete set each time something changed, the API one pod at a time; the
+// difference to what runs becomes starts, updates and ends. A new pod must be admitted first; one that is refused never
+// gets a worker. A pod that only the runtime knows is ended, once every configured source has
 // spoken. Two static pods of one full name never run together: the later waits until the former is finished. A UID that
 // comes back while its pod is terminating is started again after that. Owner: main(). Thread: the loop. Stops: stop()
 // cancels the workers; pods and containers stay as they are. What fails: nothing to the outside. Source: contract 02 §4
@@ -20,6 +21,12 @@
 
 namespace keelson::agent {
 
+struct PodAdmission {
+  enum class Verdict { admitted, refused, wait };
+  Verdict verdict = Verdict::admitted;
+  api::core::PodStatus refusal;  // the status of a refused pod
+};
+
 class PodWorkers {
  public:
   explicit PodWorkers(WorkerContext context);
@@ -29,6 +36,11 @@ class PodWorkers {
   void expect_source(const std::string& source);
   // The complete set of that source.
   void set_pods(const std::string& source, std::vector<api::PodPtr> pods);
+  // One pod of a source that tells changes: new, or changed.
+  void set_pod(const std::string& source, api::PodPtr pod);
+  void remove_pod(const std::string& uid);
+  // That source has told all it had at its start.
+  void source_ready(const std::string& source);
   bool all_sources_ready() const;
 
   // Something happened to that pod in the runtime.
@@ -53,6 +65,8 @@ class PodWorkers {
     std::function<void()> source_spoke;
     // The pod has something running in the runtime.
     std::function<bool(const std::string& uid)> runs;
+    // Whether the pod may run here; asked once for each new pod, in the order of their creation.
+    std::function<PodAdmission(const api::PodPtr& pod)> admit;
   };
   void set_knowledge(Knowledge knowledge) { knowledge_ = std::move(knowledge); }
   // Something of that changed: start what may be started now.
@@ -61,6 +75,7 @@ class PodWorkers {
   struct Wanted {
     api::PodPtr pod;
     std::string source;
+    std::optional<api::core::PodStatus> refused;  // its final status
   };
   const std::map<std::string, Wanted>& wanted() const { return wanted_; }
   // By UID; workers that wait for a namesake are not there yet.
@@ -72,7 +87,13 @@ class PodWorkers {
   void on_pod_gone(std::function<void(const std::string& uid)> function) { pod_gone_ = std::move(function); }
 
  private:
+  // Whether something must be started or ended now.
+  bool take(const std::string& source, api::PodPtr pod);
   void reconcile();
+  void start_wanted();
+  bool admitted(Wanted& wanted);
+  void tell_refusal(const Wanted& wanted);
+  void forget(const std::string& uid);
   void start_worker(const std::string& uid, api::PodPtr pod);
   void finished(const std::string& uid);
   bool name_taken(const api::Pod& pod) const;

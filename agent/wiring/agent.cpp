@@ -127,6 +127,8 @@ struct Agent::Services {
   base::Gate gate;
   base::Random random;
   EventLog events;
+  NoStatusSink no_sink;
+  NoPodObjects no_objects;
   base::Notification housekeeping_bell;
   NodeFacts facts;
   std::string cgroup_driver;
@@ -198,13 +200,14 @@ Status Agent::Services::build() {
   observer = std::make_unique<PlegObserver>(*pleg);
   images = std::make_unique<ImagePuller>(loop, clock, *runtime, events, pull_limits(configuration.kubelet));
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
-  volumes = std::make_unique<VolumesAdapter>(pool, facts);
+  volumes = std::make_unique<VolumesAdapter>(pool, facts, no_objects);
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
-  pod_runtime = std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, facts, events);
+  pod_runtime =
+      std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, no_objects, facts, events);
   workers = std::make_unique<PodWorkers>(WorkerContext{loop, clock, random, facts, *observer, *pod_runtime, *files,
-                                                       *volumes, *cgroups, *health, events, log});
+                                                       *volumes, *cgroups, no_objects, *health, events, no_sink, log});
   garbage = std::make_unique<GarbageCollector>(loop, clock, *runtime, *files, facts.paths,
                                                garbage_policy(configuration.flags), log);
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, *workers, events);

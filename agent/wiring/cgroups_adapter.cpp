@@ -5,6 +5,7 @@
 #include "agent/sync/containers.hpp"
 #include "cgroup-manager/cgroup_files.hpp"
 #include "cgroup-manager/cgroupfs.hpp"
+#include "cgroup-manager/in_force.hpp"
 #include "cgroup-manager/layout.hpp"
 
 namespace keelson::agent {
@@ -27,7 +28,8 @@ base::Task<Result<std::vector<std::string>>> no_pods() { co_return std::vector<s
 }  // namespace
 
 struct CgroupsAdapter::Driver {
-  explicit Driver(cgroups::Layout layout) : cgroupfs(files, std::move(layout)) {}
+  explicit Driver(cgroups::Layout found) : layout(found), cgroupfs(files, std::move(found)) {}
+  cgroups::Layout layout;
   cgroups::RealCgroupFiles files;
   cgroups::CgroupfsDriver cgroupfs;
 };
@@ -76,6 +78,21 @@ base::Task<Result<cgroups::Ensured>> CgroupsAdapter::make(api::PodPtr pod) {
   return pool_.run<cgroups::Ensured>("make the pod's cgroup", kLimit, [driver = driver_, name, limits] {
     return driver->cgroupfs.ensure(name, limits);
   });
+}
+
+base::Task<std::optional<PodCgroupValues>> CgroupsAdapter::values(api::PodPtr pod) {
+  if (!driver_) co_return std::nullopt;
+  auto seen = co_await read(pod);
+  if (!seen.ok()) co_return std::nullopt;
+  co_return std::move(*seen);
+}
+
+base::Task<Result<PodCgroupValues>> CgroupsAdapter::read(api::PodPtr pod) {
+  return pool_.run<PodCgroupValues>(
+      "read the pod's cgroup", kLimit, [driver = driver_, path = parent_of(*pod)]() -> Result<PodCgroupValues> {
+        const auto seen = cgroups::read_in_force(driver->files, driver->layout, path);
+        return PodCgroupValues{seen.cpu_shares, seen.cpu_quota_us, seen.cpu_period_us, seen.memory_limit_bytes};
+      });
 }
 
 base::Task<Status> CgroupsAdapter::remove(std::string uid) {

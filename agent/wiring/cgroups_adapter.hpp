@@ -32,11 +32,13 @@ class CgroupsAdapter final : public PodCgroups {
   std::string parent_of(const api::Pod& pod) const override;
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
+  base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
   base::Task<Result<std::vector<std::string>>> list() override;
 
  private:
   struct Driver;
 
+  base::Task<Result<PodCgroupValues>> read(api::PodPtr pod);
   base::Task<Result<cgroups::Ensured>> make(api::PodPtr pod);
 
   CgroupsAdapter(base::BlockingPool& pool, base::Logger log, const NodeInfo& node);

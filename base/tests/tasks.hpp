@@ -25,6 +25,16 @@ inline bool pump_until(Loop& loop, const std::function<bool()>& done) {
   return true;
 }
 
+// Runs a task to its end in real time; aborts when it takes more than ten seconds.
+template <class T>
+T run_real(Loop& loop, Task<T> task) {
+  auto place = std::make_shared<std::optional<T>>();
+  Gate gate(loop);
+  spawn(gate, "task of a test", internal::keep_result<T>(std::move(task), place));
+  KEELSON_CHECK(pump_until(loop, [&] { return gate.tasks() == 0; }));
+  return std::move(place->value());
+}
+
 inline void drain(Loop& loop) {
   while (loop.poll() > 0) {
   }

@@ -17,6 +17,7 @@
 
 #include "base/file.hpp"
 #include "volume/paths.hpp"
+#include "volume/tests/fake_mounts.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -25,29 +26,6 @@ using base::is_directory;
 using base::path_exists;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// A mount table in memory; what is "mounted" is only remembered.
-class FakeMounts final : public Mounts {
- public:
-  Result<std::vector<MountPoint>> at_or_below(const std::string& path) override {
-    std::vector<MountPoint> found;
-    for (const auto& mount : table) {
-      if (is_at_or_below(mount.path, path)) found.push_back(mount);
-    }
-    return found;
-  }
-  Status mount_tmpfs(const std::string& path, std::int64_t size) override {
-    table.push_back({path, "tmpfs"});
-    sizes.push_back(size);
-    return {};
-  }
-  Status unmount(const std::string& path) override {
-    std::erase_if(table, [&](const MountPoint& mount) { return mount.path == path; });
-    return {};
-  }
-  std::vector<MountPoint> table;
-  std::vector<std::int64_t> sizes;
-};
 
 std::int64_t own_gid() { return static_cast<std::int64_t>(getegid()); }
 
@@ -166,14 +144,14 @@ TEST_F(LocalVolumeTest, SeesMountsOfInitAndEphemeralContainers) {
 }
 
 TEST_F(LocalVolumeTest, OneBadVolumeDoesNotStopTheOthersAndIsNamed) {
-  volume("secret").mutable_secret()->set_secretname("s");
+  volume("far").mutable_nfs()->set_server("s");
   volume("huge").mutable_emptydir()->set_medium("HugePages-2Mi");
   host_path("host", "/no/such/place", "Directory");
   volume("good").mutable_emptydir();
   const auto result = set_up();
   ASSERT_EQ(result.failures.size(), 3u);
   EXPECT_EQ(result.failures[0].event_message(),
-            "MountVolume.SetUp failed for volume \"secret\" : volume type secret is not supported yet");
+            "MountVolume.SetUp failed for volume \"far\" : volume type nfs is not supported yet");
   EXPECT_EQ(result.failures[0].error.kind(), ErrorKind::unimplemented);
   EXPECT_THAT(result.failures[1].event_message(), HasSubstr("medium HugePages-2Mi is not supported yet"));
   EXPECT_EQ(

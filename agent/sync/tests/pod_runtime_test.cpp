@@ -80,8 +80,8 @@ class Runtime : public ::testing::Test {
   NodeFacts facts = make_facts();
   PlegLister lister{world.clock, world.cri};
   ImagePuller images{world.loop, world.clock, world.cri, world.events, {}};
-  PodRuntime runtime{world.loop,  world.clock,   world.random, world.cri,   images,
-                     world.files, world.cgroups, facts,        world.events};
+  PodRuntime runtime{world.loop,  world.clock,   world.random,  world.cri, images,
+                     world.files, world.cgroups, world.objects, facts,     world.events};
   Journal journal{world.clock, {}};
   RestartBackoff backoff;
   ExitClock exits;

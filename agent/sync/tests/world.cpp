@@ -115,6 +115,13 @@ Task<Status> FakePodCgroups::remove(std::string uid) {
   co_return Status();
 }
 
+Task<std::optional<PodCgroupValues>> FakePodCgroups::values(api::PodPtr pod) {
+  if (groups.count(pod->metadata().uid()) == 0) co_return std::nullopt;
+  PodCgroupValues values;
+  values.cpu_shares = 2;
+  co_return values;
+}
+
 Task<Result<std::vector<std::string>>> FakePodCgroups::list() {
   co_return std::vector<std::string>(groups.begin(), groups.end());
 }
@@ -202,14 +209,14 @@ Brain::Brain(World& given, base::Duration backoff_cap)
       pleg(world.loop, world.clock, lister, {}),
       observer(pleg),
       images(world.loop, world.clock, world.cri, world.events, {}),
-      runtime(world.loop, world.clock, world.random, world.cri, images, world.files, world.cgroups, facts,
-              world.events),
+      runtime(world.loop, world.clock, world.random, world.cri, images, world.files, world.cgroups, world.objects,
+              facts, world.events),
       garbage(world.loop, world.clock, world.cri, world.files, facts.paths, {}, {}) {
   facts.restart_backoff_cap = backoff_cap;
   facts.agent_started = world.clock.now();
   workers = std::make_unique<PodWorkers>(WorkerContext{world.loop, world.clock, world.random, facts, observer, runtime,
-                                                       world.files, world.volumes, world.cgroups, health, world.events,
-                                                       base::Logger()});
+                                                       world.files, world.volumes, world.cgroups, world.objects, health,
+                                                       world.events, world.sink, base::Logger()});
   workers->expect_source("file");
   workers->on_pod_gone([this](const std::string&) { garbage.pod_gone(); });
   PodWorkers::Knowledge knowledge;

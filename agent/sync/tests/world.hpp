@@ -74,7 +74,33 @@ class FakePodCgroups final : public PodCgroups {
   std::string parent_of(const api::Pod& pod) const override { return "/kubepods/pod" + pod.metadata().uid(); }
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
+  base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
   base::Task<Result<std::vector<std::string>>> list() override;
+};
+
+// Keeps what the workers told, in order.
+class FakeStatusSink final : public StatusSink {
+ public:
+  struct Entry {
+    std::string uid;
+    api::core::PodStatus status;
+    bool containers_may_run = false;
+    bool terminated = false;
+  };
+  std::vector<Entry> all;
+  std::map<std::string, api::core::PodStatus> remembered;  // by full name: what known() answers
+
+  void publish(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run) override {
+    all.push_back({pod->metadata().uid(), status, containers_may_run, false});
+  }
+  void terminated(const api::PodPtr& pod, const api::core::PodStatus& status) override {
+    all.push_back({pod->metadata().uid(), status, false, true});
+  }
+  void forget(const std::string&) override {}
+  const api::core::PodStatus* known(const api::Pod& pod) const override {
+    const auto found = remembered.find(full_name(pod));
+    return found == remembered.end() ? nullptr : &found->second;
+  }
 };
 
 // Keeps every event; as text "W Reason fieldPath: message" or "N Reason: message".
@@ -101,6 +127,8 @@ struct World {
   FakePodVolumes volumes;
   FakePodCgroups cgroups;
   FakeEvents events;
+  FakeStatusSink sink;
+  NoPodObjects objects;
 
   // Runs a task to its end, moving time as far as it needs; fails the test when it hangs for 24 h.
   template <class T>

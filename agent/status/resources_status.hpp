@@ -1,0 +1,17 @@
+// Resources in a status: what a pod and its containers were given, and what the kernel and the runtime say they have.
+//
+// Pure functions, any thread. Source: contract 02 §15.3 (`resources`, `allocatedResources`), §15.4 (of the pod).
+#pragma once
+
+#include "agent/status/status.hpp"
+#include "api/objects.hpp"
+
+namespace keelson::agent {
+
+// `resources` and `allocatedResources` of a container that the runtime knows.
+void fill_container_resources(const api::core::Container& spec, const cri::ContainerStatus& newest,
+                              api::core::ContainerStatus& out);
+// The pod's own `resources` and `allocatedResources`.
+void fill_pod_resources(const StatusInput& input, api::core::PodStatus& out);
+
+}  // namespace keelson::agent
