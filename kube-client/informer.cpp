@@ -20,6 +20,8 @@ using Step = WatchPlan::Step;
 constexpr std::string_view kInitialEventsEnd = "k8s.io/initial-events-end";
 constexpr base::Duration kInitialSilence = std::chrono::seconds(10);
 constexpr base::Duration kGrace = std::chrono::seconds(30);
+// A stream that lives so long is well, and the next complaint is a new one.
+constexpr base::Duration kProven = std::chrono::minutes(1);
 
 const google::protobuf::FieldDescriptor* metadata_field(const Message& message) {
   const auto* field = message.GetDescriptor()->FindFieldByName("metadata");
@@ -102,7 +104,7 @@ InformerBase::InformerBase(Client& client, base::Random& random, Selection selec
     : client_(client),
       random_(random),
       selection_(std::move(selection)),
-      prototype_(prototype.New()),
+      prototype_(prototype),
       path_(path_of(resource_of(prototype.GetDescriptor()), selection_.ns)),
       log_(log.with("watch", path_)),
       synced_bell_(client.loop()) {}
@@ -119,6 +121,7 @@ base::Task<void> InformerBase::run() {
     const base::SteadyTime started = clock.steady_now();
     auto round = co_await watch_once();
     round.lived = clock.steady_now() - started;
+    if (round.lived > kProven) complaint_.clear();
     const base::Duration pause = plan_.ended(round, clock.steady_now(), random_);
     if (pause == base::Duration(0)) continue;
     failed(round, pause);
@@ -145,7 +148,7 @@ base::Task<Round> InformerBase::watch_once() {
 }
 
 base::Task<Status> InformerBase::list() {
-  auto page = new_list(*prototype_);
+  auto page = new_list(prototype_);
   if (!page.ok()) co_return page.error();
   const std::unique_ptr<Message> prototype = std::move(*page);
   std::map<std::string, MessagePtr> objects;
@@ -182,7 +185,7 @@ Status InformerBase::take_page(Message& page, std::map<std::string, MessagePtr>&
   const auto* reflection = page.GetReflection();
   const int count = reflection->FieldSize(page, items);
   for (int i = 0; i < count; ++i) {
-    MessagePtr object(prototype_->New());
+    MessagePtr object(prototype_.New());
     object->GetReflection()->Swap(object.get(), reflection->MutableRepeatedMessage(&page, items, i));
     drop_managed_fields(*object);
     std::string key = key_of(metadata_of(*object));
@@ -246,9 +249,9 @@ Status InformerBase::take(api::WatchEvent event, Stream& stream) {
     const auto* status = event.object.as<api::meta::Status>();
     return status != nullptr ? error_of(*status) : nonsense("an ERROR event without a Status");
   }
-  if (event.object.message == nullptr || event.object.message->GetDescriptor() != prototype_->GetDescriptor()) {
+  if (event.object.message == nullptr || event.object.message->GetDescriptor() != prototype_.GetDescriptor()) {
     return nonsense("a watch event " + event.type + " of kind " + event.object.type.kind + ", expected " +
-                    prototype_->GetDescriptor()->name());
+                    prototype_.GetDescriptor()->name());
   }
   MessagePtr object(std::move(event.object.message));
   if (event.type == "BOOKMARK") {
@@ -317,9 +320,8 @@ void InformerBase::complete(std::map<std::string, MessagePtr> objects, std::stri
 }
 
 void InformerBase::recovered() {
-  if (problem_.empty()) return;
-  log_.info("Watching again");
   problem_.clear();
+  if (std::exchange(complained_, false)) log_.info("Watching again");
 }
 
 void InformerBase::failed(const Round& round, base::Duration pause) {
@@ -330,6 +332,7 @@ void InformerBase::failed(const Round& round, base::Duration pause) {
     return;
   }
   complaint_ = problem_;
+  complained_ = true;
   log_.warning("Watching failed, trying again", {{"error", problem_}, {"pause", seconds}});
 }
 

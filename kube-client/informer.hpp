@@ -44,6 +44,7 @@ class InformerBase {
  public:
   using MessagePtr = std::shared_ptr<google::protobuf::Message>;
 
+  // The prototype outlives the informer (it is a default instance).
   InformerBase(Client& client, base::Random& random, Selection selection, const google::protobuf::Message& prototype,
                base::Logger log);
   virtual ~InformerBase() = default;
@@ -96,14 +97,15 @@ class InformerBase {
   Client& client_;
   base::Random& random_;
   Selection selection_;
-  std::unique_ptr<google::protobuf::Message> prototype_;
+  const google::protobuf::Message& prototype_;
   std::string path_;
   base::Logger log_;
   WatchPlan plan_;
   bool synced_ = false;
   base::Notification synced_bell_;
   std::string problem_;
-  std::string complaint_;  // the last one logged
+  std::string complaint_;    // the last one logged; cleared by a stream that lives
+  bool complained_ = false;  // and not yet taken back
   base::SteadyTime last_heard_{};
 };
 

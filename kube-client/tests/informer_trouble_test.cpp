@@ -69,6 +69,21 @@ TEST(InformerTrouble, IsOverWithTheNextStream) {
   EXPECT_EQ(bench.take_story(), (Story{"+ns/a@1", "synced"}));
 }
 
+TEST(InformerTrouble, IsLoggedAnewAfterAStreamThatLived) {
+  Lines lines;
+  InformerBench bench(api::WireFormat::json, {}, lines.logger());
+  auto stream = bench.begin({});
+  for (int outage = 1; outage <= 3; ++outage) {
+    for (int i = 0; i < 4; ++i) bench.transport.fail(ErrorKind::unavailable, "connection refused");
+    auto next = bench.plan_stream();
+    std::exchange(stream, next)->cut();
+    bench.advance(2min);
+    EXPECT_TRUE(next->open());
+    EXPECT_EQ(lines.count("connection refused"), outage);
+    EXPECT_EQ(lines.count("Watching again"), outage);
+  }
+}
+
 TEST(InformerTrouble, OfASecretThatMayNotBeReadYetPasses) {
   Bench bench;
   Informer<api::core::Secret> informer(
