@@ -224,23 +224,28 @@ base::Task<Result<std::string>> CertificateManager::await_decision(SigningApi* a
 }
 
 base::Task<void> CertificateManager::watch_validity() {
-  base::SteadyTime last_valid = clock_.steady_now();
+  std::optional<base::SteadyTime> invalid_since;
   bool told = false;
   while (true) {
-    co_await clock_.sleep_for(kValidityPeriod);
     if (valid()) {
-      last_valid = clock_.steady_now();
+      invalid_since.reset();
       told = false;
+      const base::Duration left = info_.not_after - clock_.now();
+      co_await clock_.sleep_for(std::min(left + 1s, kLongestSleep));
       continue;
     }
-    if (clock_.steady_now() - last_valid <= kLostAfter) continue;
-    if (server_alive_) {
+    if (!invalid_since) invalid_since = clock_.steady_now();
+    const bool long_enough = clock_.steady_now() - *invalid_since > kLostAfter;
+    if (long_enough && server_alive_) {
       log_.error("No valid client certificate for 5m although the API server answers, exiting");
       purpose_.lost();
       co_return;
     }
-    if (!told) log_.warning("No valid client certificate for 5m, and the API server does not answer; going on");
-    told = true;
+    if (long_enough && !told) {
+      log_.warning("No valid client certificate for 5m, and the API server does not answer; going on");
+      told = true;
+    }
+    co_await clock_.sleep_for(kValidityPeriod);
   }
 }
 
