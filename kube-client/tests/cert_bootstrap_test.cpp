@@ -55,7 +55,8 @@ class StartTest : public ::testing::Test {
   std::string kubeconfig(const std::string& name, const std::string& user) {
     return dir.write(name,
                      "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\nclusters: [{name: k, "
-                     "cluster: {server: 'https://" + name + "'}}]\nusers: [{name: u, user: {" + user + "}}]\n");
+                     "cluster: {server: 'https://" +
+                         name + "'}}]\nusers: [{name: u, user: {" + user + "}}]\n");
   }
   // A chain of the node's certificate and one of its issuer, and the key.
   std::string pair(const std::string& name, base::Duration leaf_left, base::Duration issuer_left) {
@@ -124,6 +125,24 @@ TEST_F(StartTest, WithoutTheFlagATokenIsFine) {
 TEST_F(StartTest, ABrokenBootstrapFileIsNamed) {
   dir.write("bootstrap.conf", "kind: Pod");
   EXPECT_NE(start().find(bootstrap + ": line 1: kind: expected Config"), std::string::npos) << start();
+}
+
+TEST_F(StartTest, TheKubeconfigsOwnPairComesAlongOnlyWhenItCounts) {
+  const Identity own = ca.issue(node_names("n1"), kNow - 1h, 2h);
+  Start start;
+  start.config.user.certificate_pem = own.certificate_pem;
+  start.config.user.key_pem = own.key_pem;
+  EXPECT_EQ(client_purpose(start, "n1").inline_identity, own);
+  start.action = StartAction::join;
+  EXPECT_EQ(client_purpose(start, "n1").inline_identity, std::nullopt) << "it is the bootstrap file's";
+
+  start.config.user = {};
+  start.config.user.certificate_file = dir.write("own.crt", own.certificate_pem);
+  start.config.user.key_file = dir.write("own.key", own.key_pem);
+  EXPECT_EQ(client_store(start, dir / "pki").load().error().kind(), ErrorKind::not_found);
+  start.action = StartAction::use_kubeconfig;
+  EXPECT_EQ(*client_store(start, dir / "pki").load(), own);
+  EXPECT_EQ(client_store(start, dir / "pki").current_path(), dir / "pki/kubelet-client-current.pem");
 }
 
 TEST(NodeRequestName, IsTheSameForTheSameKeyAndNode) {

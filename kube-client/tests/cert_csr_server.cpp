@@ -122,7 +122,10 @@ Result<HttpResponse> CsrServer::answer(const std::string& user, const HttpReques
   }
   const bool single = request.target.starts_with(kPath + "/");
   const std::string name = single ? request.target.substr(kPath.size() + 1) : selected_name(request.target);
-  log.push_back(user + " " + (request.method == "POST" ? "POST" : single ? "GET " + name : "LIST metadata.name=" + name));
+  log.push_back(user + " " +
+                (request.method == "POST" ? "POST"
+                 : single                 ? "GET " + name
+                                          : "LIST metadata.name=" + name));
   if (refuse_status != 0) return failure(refuse_status, "Refused", "refused");
   if (request.method == "POST") return create(request.body);
   const auto found = requests.find(name);
@@ -135,8 +138,8 @@ Result<HttpResponse> CsrServer::answer(const std::string& user, const HttpReques
 
 HttpResponse CsrServer::create(const std::string& body) {
   SigningRequest request;
-  const Status read = body.starts_with("k8s") ? api::decode_binary_into(body, request)
-                                              : api::decode_json_into(body, request);
+  const Status read =
+      body.starts_with("k8s") ? api::decode_binary_into(body, request) : api::decode_json_into(body, request);
   if (!read.ok()) return failure(400, "BadRequest", read.error().to_string());
   ++counter_;
   auto& metadata = *request.mutable_metadata();

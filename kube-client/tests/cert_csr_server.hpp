@@ -30,11 +30,11 @@ class CsrServer {
 
   Policy policy = Policy::sign;
   base::Duration lifetime = std::chrono::hours(24 * 100);
-  bool away = false;         // no connection
-  int refuse_status = 0;     // this status for every request
-  bool binary = true;        // answers in protobuf
+  bool away = false;           // no connection
+  int refuse_status = 0;       // this status for every request
+  bool binary = true;          // answers in protobuf
   bool initial_events = true;  // the server knows sendInitialEvents
-  bool sick = false;         // /healthz says 500
+  bool sick = false;           // /healthz says 500
 
   std::vector<std::string> log;  // "user POST", "user LIST metadata.name=csr-1", "user WATCH ...", "user GET ..."
   std::map<std::string, SigningRequest> requests;

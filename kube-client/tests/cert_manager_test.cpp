@@ -278,10 +278,8 @@ TEST_F(ManagerTest, AnExpiredCertificateEndsTheProcessOnlyWhenTheServerIsAlive) 
     int lost;
   };
   const std::vector<Row> rows = {
-      {"away", [&] { server.away = true; }, 0},
-      {"401", [&] { server.refuse_status = 401; }, 1},
-      {"403", [&] { server.refuse_status = 403; }, 1},
-      {"404", [&] { server.refuse_status = 404; }, 1},
+      {"away", [&] { server.away = true; }, 0},        {"401", [&] { server.refuse_status = 401; }, 1},
+      {"403", [&] { server.refuse_status = 403; }, 1}, {"404", [&] { server.refuse_status = 404; }, 1},
       {"500", [&] { server.refuse_status = 500; }, 0},
   };
   for (const auto& row : rows) {
@@ -319,6 +317,14 @@ TEST_F(ManagerTest, AJoinThatIsNeverApprovedDoesNotEndTheProcessWhileNothingProv
   start();
   clock.advance(14min);
   EXPECT_EQ(lost, 0);
+}
+
+TEST_F(ManagerTest, ASignerThatGivesWhatIsDueAgainIsNotAskedWithoutPause) {
+  server.lifetime = 0s;
+  start();
+  clock.advance(10min);
+  EXPECT_GE(server.count("bootstrap POST"), 2u);
+  EXPECT_LE(server.count("bootstrap POST"), 20u);
 }
 
 TEST_F(ManagerTest, AClockThatIsSetForwardIsNoticed) {
