@@ -150,6 +150,21 @@ Result<Start> read_start(const StartFiles& files, const Environment& environment
   return Start{action, std::move(*bootstrap)};
 }
 
+CertificateStore client_store(const Start& start, const std::string& certificate_folder) {
+  if (start.action != StartAction::use_kubeconfig) return CertificateStore(certificate_folder, "kubelet-client");
+  const UserConfig& user = start.config.user;
+  return CertificateStore(certificate_folder, "kubelet-client", user.certificate_file, user.key_file);
+}
+
+CertificatePurpose client_purpose(const Start& start, const std::string& node_name) {
+  CertificatePurpose purpose = client_purpose(node_name);
+  const UserConfig& user = start.config.user;
+  if (start.action == StartAction::use_kubeconfig && !user.certificate_pem.empty() && !user.key_pem.empty()) {
+    purpose.inline_identity = split_pem(user.certificate_pem, user.key_pem);
+  }
+  return purpose;
+}
+
 Result<std::string> node_request_name(const std::string& key_pem, const std::string& node_name) {
   const CertificateNames names = names_of_node(node_name);
   auto key = public_key_of(key_pem);

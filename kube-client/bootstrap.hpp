@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "base/logger.hpp"
 #include "base/result.hpp"
+#include "kube-client/certificate_manager.hpp"
 #include "kube-client/certificate_store.hpp"
 #include "kube-client/kubeconfig.hpp"
 #include "kube-client/signing_api.hpp"
@@ -46,6 +47,11 @@ struct Start {
 };
 Result<Start> read_start(const StartFiles& files, const Environment& environment, base::SystemTime now,
                          const base::Logger& log);
+
+// For the CertificateManager of the node's client certificate under rotation: where its certificates are, and what it
+// must say; the kubeconfig's own files or pair come along when it is the kubeconfig that counts.
+CertificateStore client_store(const Start& start, const std::string& certificate_folder);
+CertificatePurpose client_purpose(const Start& start, const std::string& node_name);
 
 // Its name on the API: the same for the same key, subject and usages.
 Result<std::string> node_request_name(const std::string& key_pem, const std::string& node_name);

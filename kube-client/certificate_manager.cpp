@@ -14,6 +14,7 @@ constexpr base::Duration kLongestSleep = 10min;  // so that a clock that was set
 constexpr base::Duration kValidityPeriod = 10s;
 constexpr base::Duration kLostAfter = 5min;
 constexpr base::Duration kBetweenRotations = 1s;
+constexpr base::Duration kAfterUselessRotation = 32s;  // the signer gave what is due again already
 constexpr int kGrowingPauses = 4;
 
 base::Task<void> await_into(SigningApi* api, std::string name, std::string uid,
@@ -127,9 +128,9 @@ bool CertificateManager::due(const CertificateNames& names) const {
   return rotate_at_once_ || !valid() || !satisfies(info_.names, names) || clock_.now() >= deadline_;
 }
 
-bool CertificateManager::superseded(const CertificateNames& requested) const {
+bool CertificateManager::superseded() const {
   const auto wanted = purpose_.names();
-  return wanted && !satisfies(requested, *wanted);
+  return wanted && !satisfies(requested_, *wanted);
 }
 
 base::Task<void> CertificateManager::wait_for_bell(base::Duration limit) {
@@ -140,7 +141,7 @@ base::Task<void> CertificateManager::run() {
   while (true) {
     co_await wait_until_due();
     co_await rotate();
-    co_await clock_.sleep_for(kBetweenRotations);
+    co_await clock_.sleep_for(due(requested_) ? kAfterUselessRotation : kBetweenRotations);
   }
 }
 
@@ -158,10 +159,10 @@ base::Task<void> CertificateManager::rotate() {
   while (true) {
     auto names = purpose_.names();
     if (!names) co_return;
-    const CertificateNames requested = *names;
-    auto done = co_await attempt(std::move(*names));
+    requested_ = std::move(*names);
+    auto done = co_await attempt();
     if (done.ok()) co_return;
-    if (superseded(requested)) continue;
+    if (superseded()) continue;
     ++failures;
     ++renew_errors_;
     const base::Duration pause = retry_pause(failures, random_);
@@ -171,10 +172,10 @@ base::Task<void> CertificateManager::rotate() {
   }
 }
 
-base::Task<Status> CertificateManager::attempt(CertificateNames names) {
+base::Task<Status> CertificateManager::attempt() {
   auto key = make_ec_key();
   if (!key.ok()) co_return std::move(key).error();
-  auto pem = make_certificate_request(*key, names);
+  auto pem = make_certificate_request(*key, requested_);
   if (!pem.ok()) co_return std::move(pem).error();
   SigningApi& api = signing_api();
   SigningRequest request = make_signing_request({}, purpose_.signer, std::move(*pem));
@@ -185,7 +186,7 @@ base::Task<Status> CertificateManager::attempt(CertificateNames names) {
   }
   const std::string name = created->metadata().name();
   log_.info("Asked for a certificate", {{"csr", name}});
-  auto certificate = co_await await_decision(&api, name, created->metadata().uid(), std::move(names));
+  auto certificate = co_await await_decision(&api, name, created->metadata().uid());
   if (!certificate.ok()) co_return std::move(certificate).error();
   server_alive_ = true;
 
@@ -205,15 +206,14 @@ base::Task<Status> CertificateManager::attempt(CertificateNames names) {
   co_return Status();
 }
 
-base::Task<Result<std::string>> CertificateManager::await_decision(SigningApi* api, std::string name, std::string uid,
-                                                                   CertificateNames requested) {
+base::Task<Result<std::string>> CertificateManager::await_decision(SigningApi* api, std::string name, std::string uid) {
   const auto place = std::make_shared<std::optional<Result<std::string>>>();
   const std::string task = purpose_.kind + "-certificate-decision";
   base::spawn(*gate_, task, await_into(api, name, std::move(uid), place, &bell_));
   const base::SteadyTime give_up = clock_.steady_now() + kDecisionLimit;
   while (!place->has_value()) {
     const base::Duration left = give_up - clock_.steady_now();
-    if (left <= 0s || superseded(requested)) {
+    if (left <= 0s || superseded()) {
       gate_->cancel(task);
       const char* why = left <= 0s ? " was not decided within 15m" : " is for names that are not wanted any more";
       co_return Error(ErrorKind::deadline_exceeded, "certificate signing request " + name + why);
@@ -224,23 +224,28 @@ base::Task<Result<std::string>> CertificateManager::await_decision(SigningApi* a
 }
 
 base::Task<void> CertificateManager::watch_validity() {
-  base::SteadyTime last_valid = clock_.steady_now();
+  std::optional<base::SteadyTime> invalid_since;
   bool told = false;
   while (true) {
-    co_await clock_.sleep_for(kValidityPeriod);
     if (valid()) {
-      last_valid = clock_.steady_now();
+      invalid_since.reset();
       told = false;
+      const base::Duration left = info_.not_after - clock_.now();
+      co_await clock_.sleep_for(std::min(left + 1s, kLongestSleep));
       continue;
     }
-    if (clock_.steady_now() - last_valid <= kLostAfter) continue;
-    if (server_alive_) {
+    if (!invalid_since) invalid_since = clock_.steady_now();
+    const bool long_enough = clock_.steady_now() - *invalid_since > kLostAfter;
+    if (long_enough && server_alive_) {
       log_.error("No valid client certificate for 5m although the API server answers, exiting");
       purpose_.lost();
       co_return;
     }
-    if (!told) log_.warning("No valid client certificate for 5m, and the API server does not answer; going on");
-    told = true;
+    if (long_enough && !told) {
+      log_.warning("No valid client certificate for 5m, and the API server does not answer; going on");
+      told = true;
+    }
+    co_await clock_.sleep_for(kValidityPeriod);
   }
 }
 

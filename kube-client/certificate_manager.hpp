@@ -83,15 +83,14 @@ class CertificateManager final : public Credentials {
   base::Task<void> wait_until_due();
   base::Task<void> rotate();
   // One key, one request, one certificate.
-  base::Task<Status> attempt(CertificateNames names);
-  base::Task<Result<std::string>> await_decision(SigningApi* api, std::string name, std::string uid,
-                                                 CertificateNames requested);
+  base::Task<Status> attempt();
+  base::Task<Result<std::string>> await_decision(SigningApi* api, std::string name, std::string uid);
   base::Task<void> watch_validity();
   base::Task<void> wait_for_bell(base::Duration limit);
 
   bool valid() const;
   bool due(const CertificateNames& names) const;
-  bool superseded(const CertificateNames& requested) const;
+  bool superseded() const;
   Status take_over_inline();
   Status use(Identity identity);
   SigningApi& signing_api() const;
@@ -110,6 +109,7 @@ class CertificateManager final : public Credentials {
   std::optional<Identity> identity_;
   CertificateInfo info_;  // of identity_
   base::SystemTime deadline_{};
+  CertificateNames requested_;  // by the last request
   bool rotate_at_once_ = false;
   bool server_alive_ = false;
   std::uint64_t renew_errors_ = 0;

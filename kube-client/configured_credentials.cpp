@@ -68,9 +68,13 @@ void ConfiguredCredentials::refresh_identity() {
   auto read = identity_of(user_);
   if (read.ok()) {
     identity_ = std::move(*read);
+    unreadable_ = false;
     return;
   }
-  log_.warning("Client certificate cannot be read, the last one stays in use", {{"err", read.error()}});
+  certificate_file_.forget();  // the next look may find the trouble gone without the files having changed
+  if (!std::exchange(unreadable_, true)) {
+    log_.warning("Client certificate cannot be read, the last one stays in use", {{"err", read.error()}});
+  }
 }
 
 std::optional<Identity> ConfiguredCredentials::identity() {

@@ -70,6 +70,7 @@ class ConfiguredCredentials final : public StartedCredentials {
   FileChange token_file_;
   std::optional<Identity> identity_;
   std::optional<Identity> told_;  // what the listener knows of
+  bool unreadable_ = false;
   std::string last_token_;
   std::function<void()> listener_;
 };

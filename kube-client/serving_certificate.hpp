@@ -1,7 +1,8 @@
 // The certificate of the agent's own port: a self-signed pair, or what a signed one must say.
 //
-// Pure, but for ensure_self_signed_pair(), which blocks (files, and up to seconds for two RSA keys): run it off the
-// loop. Source: contract 01 §6.2.
+// A pair that an administrator gives (tlsCertFile, tlsPrivateKeyFile) needs none of this: ConfiguredCredentials over
+// the two files notices when they change. Pure, but for ensure_self_signed_pair(), which blocks (files, and up to
+// seconds for two RSA keys): run it off the loop. Source: contract 01 §6.2.
 #pragma once
 
 #include <functional>

@@ -23,7 +23,9 @@ constexpr const char* kV1 = "client.authentication.k8s.io/v1";
 
 class CredentialsTest : public ::testing::Test {
  protected:
-  ~CredentialsTest() override { EXPECT_TRUE(pump_until(loop, [this] { return stop_now(loop, gate); })); }
+  ~CredentialsTest() override {
+    EXPECT_TRUE(pump_until(loop, [this] { return stop_now(loop, gate); }));
+  }
 
   std::string header(Credentials& credentials) {
     Header answer;
@@ -175,7 +177,8 @@ TEST_F(ExecTest, ACallerThatGivesUpDoesNotTakeTheRunAlong) {
 TEST_F(ExecTest, ACertificateBecomesTheIdentityAndIsTold) {
   const Identity identity = pair();
   const auto escaped = [](std::string text) {
-    for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) text.replace(at, 1, "\\n");
+    for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at))
+      text.replace(at, 1, "\\n");
     return text;
   };
   auto credentials = plugin(answer("\"clientCertificateData\":\"" + escaped(identity.certificate_pem) +
@@ -196,9 +199,10 @@ TEST_F(ExecTest, ThePluginGetsArgumentsEnvironmentAndInfo) {
   exec.args = {"a b", "c"};
   exec.env = {{"MINE", "x y"}};
   exec.cluster_json = R"({"server":"https://h"})";
-  auto credentials = plugin("printf '%s\\n' \"$#\" \"$1\" \"$2\" \"$MINE\" \"$KUBERNETES_EXEC_INFO\" \"${PATH:+path}\" > " +
-                                (dir / "seen") + "\n" + answer(R"("token":"t")"),
-                            exec);
+  auto credentials =
+      plugin("printf '%s\\n' \"$#\" \"$1\" \"$2\" \"$MINE\" \"$KUBERNETES_EXEC_INFO\" \"${PATH:+path}\" > " +
+                 (dir / "seen") + "\n" + answer(R"("token":"t")"),
+             exec);
   EXPECT_EQ(header(*credentials), "Bearer t");
   EXPECT_EQ(read(dir / "seen"),
             "2\na b\nc\nx y\n"
@@ -284,7 +288,8 @@ TEST(ExecAnswer, WhatDoesNotFitIsRefused) {
       {head + "}", "there is no status in it"},
       {head + R"(,"status":{}})", "there is neither token nor certificate in status"},
       {head + R"(,"status":{"token":5}})", "status.token: expected a string"},
-      {head + R"(,"status":{"clientCertificateData":"x"}})", "expected clientCertificateData and clientKeyData together"},
+      {head + R"(,"status":{"clientCertificateData":"x"}})",
+       "expected clientCertificateData and clientKeyData together"},
       {head + R"(,"status":{"clientCertificateData":"x","clientKeyData":"y"}})", "no certificate in PEM form"},
       {head + R"(,"status":{"token":"t","expirationTimestamp":"soon"}})", "status.expirationTimestamp"},
   };

@@ -16,7 +16,8 @@ const base::SystemTime kNow(1'767'225'600s);
 // A kubeconfig whose cluster and user have these fields (flow style, without braces).
 std::string text_with(const std::string& cluster, const std::string& user) {
   return "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts:\n- {name: c, context: {cluster: k, user: u}}\n"
-         "clusters:\n- {name: k, cluster: {" + cluster + "}}\nusers:\n- {name: u, user: {" + user + "}}\n";
+         "clusters:\n- {name: k, cluster: {" +
+         cluster + "}}\nusers:\n- {name: u, user: {" + user + "}}\n";
 }
 
 constexpr const char* kServer = "server: 'https://api.example:6443'";
@@ -56,10 +57,10 @@ TEST(KubeConfig, TheServerBecomesAnEndpoint) {
 
 TEST(KubeConfig, TheOtherClusterFieldsAreTaken) {
   const TestCa ca;
-  const auto config = parse(text_with(std::string(kServer) + ", tls-server-name: other, disable-compression: true, " +
-                                          "proxy-url: 'http://p', certificate-authority-data: " +
-                                          api::base64_encode(ca.pem()),
-                                      "token: t"));
+  const auto config =
+      parse(text_with(std::string(kServer) + ", tls-server-name: other, disable-compression: true, " +
+                          "proxy-url: 'http://p', certificate-authority-data: " + api::base64_encode(ca.pem()),
+                      "token: t"));
   ASSERT_TRUE(config.ok()) << config.error().to_string();
   EXPECT_EQ(config->endpoint.server_name, "other");
   EXPECT_FALSE(config->endpoint.compression);
@@ -82,10 +83,10 @@ TEST(KubeConfig, FilesAreRelativeToItsFolder) {
   dir.write("ca.crt", ca.pem());
   dir.write("pair.pem", identity.certificate_pem + identity.key_pem);
   dir.write("token", "secret\n");
-  const std::string path = dir.write(
-      "kubelet.conf", text_with(std::string(kServer) + ", certificate-authority: ca.crt",
-                                "client-certificate: pair.pem, client-key: " + (dir / "pair.pem") +
-                                    ", tokenFile: token"));
+  const std::string path =
+      dir.write("kubelet.conf",
+                text_with(std::string(kServer) + ", certificate-authority: ca.crt",
+                          "client-certificate: pair.pem, client-key: " + (dir / "pair.pem") + ", tokenFile: token"));
   const auto config = load_kubeconfig(path, {});
   ASSERT_TRUE(config.ok()) << config.error().to_string();
   EXPECT_EQ(config->endpoint.ca_pem, ca.pem());
@@ -99,9 +100,9 @@ TEST(KubeConfig, FilesAreRelativeToItsFolder) {
 TEST(KubeConfig, UsersOfEveryKindAreUnderstood) {
   TestCa ca;
   const Identity identity = ca.issue(node_names("n1"), kNow, 1h);
-  const auto inline_pair = parse(text_with(kServer, "client-certificate-data: " +
-                                                        api::base64_encode(identity.certificate_pem) +
-                                                        ", client-key-data: " + api::base64_encode(identity.key_pem)));
+  const auto inline_pair =
+      parse(text_with(kServer, "client-certificate-data: " + api::base64_encode(identity.certificate_pem) +
+                                   ", client-key-data: " + api::base64_encode(identity.key_pem)));
   ASSERT_TRUE(inline_pair.ok()) << inline_pair.error().to_string();
   EXPECT_EQ(inline_pair->user.certificate_pem, identity.certificate_pem);
   EXPECT_EQ(inline_pair->user.key_pem, identity.key_pem);
@@ -115,8 +116,8 @@ TEST(KubeConfig, AnExecPluginIsUnderstood) {
   const std::string user =
       "exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/get-token, args: [-v, '3'], interactiveMode: "
       "IfAvailable, provideClusterInfo: true, installHint: get it, env: [{name: A, value: b}]}";
-  const std::string cluster = std::string(kServer) + ", tls-server-name: other, certificate-authority-data: " +
-                              api::base64_encode(ca.pem()) +
+  const std::string cluster = std::string(kServer) +
+                              ", tls-server-name: other, certificate-authority-data: " + api::base64_encode(ca.pem()) +
                               ", extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: x}}]";
   const auto config = parse(text_with(cluster, user));
   ASSERT_TRUE(config.ok()) << config.error().to_string();
@@ -126,8 +127,8 @@ TEST(KubeConfig, AnExecPluginIsUnderstood) {
   EXPECT_EQ(exec.env.at(0), (std::pair<std::string, std::string>{"A", "b"}));
   EXPECT_EQ(exec.install_hint, "get it");
   EXPECT_EQ(exec.cluster_json, R"({"server":"https://api.example:6443","tls-server-name":"other",)"
-                               R"("certificate-authority-data":")" + api::base64_encode(ca.pem()) +
-                                   R"(","config":{"audience":"x"}})");
+                               R"("certificate-authority-data":")" +
+                                   api::base64_encode(ca.pem()) + R"(","config":{"audience":"x"}})");
 }
 
 TEST(KubeConfig, WhatIsWrongIsNamedWithLineAndField) {
@@ -210,7 +211,8 @@ TEST(KubeConfig, BrokenFilesAreRefused) {
       {replaced("apiVersion: v1", "apiVersion: v2"), "apiVersion: expected v1"},
       {replaced("current-context: c", "x: y"), "current-context: missing"},
       {replaced("current-context: c", "current-context: d"), "current-context: there is no context \"d\""},
-      {replaced("cluster: k, user: u", "cluster: q, user: u"), "contexts[0].context.cluster: there is no cluster \"q\""},
+      {replaced("cluster: k, user: u", "cluster: q, user: u"),
+       "contexts[0].context.cluster: there is no cluster \"q\""},
       {replaced("cluster: k, user: u", "cluster: k, user: q"), "contexts[0].context.user: there is no user \"q\""},
       {replaced("users:\n", "users:\n- {name: u, user: {}}\n"), "users[1].name: there are two entries \"u\""},
       {replaced("contexts:\n- {name: c, context: {cluster: k, user: u}}", "contexts: 5"), "contexts: expected a list"},
@@ -231,7 +233,8 @@ TEST(KubeConfig, OnlyTheCurrentContextCountsAndUnknownFieldsAreIgnored) {
 }
 
 TEST(KubeConfig, JsonIsReadToo) {
-  const auto config = parse(R"({"kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"k"}}],
+  const auto config =
+      parse(R"({"kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"k"}}],
                                "clusters":[{"name":"k","cluster":{"server":"https://h"}}]})");
   ASSERT_TRUE(config.ok()) << config.error().to_string();
   EXPECT_EQ(config->endpoint.host, "h");
