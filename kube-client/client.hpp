@@ -6,10 +6,14 @@
 // loop. Stops: with the tasks that await it.
 //
 // Retried here, within the request's limit: answers with Retry-After (429 and 5xx), at most ten times; a GET whose
-// connection broke; a request that cannot have reached the server, once. Everything else is the caller's to retry.
+// connection broke, at once and then each second, ten times; a request that cannot have reached the server, once.
+// Everything else is the caller's to retry. The limit counts from when the rate limit has let the request pass; each
+// retry passes it again. Binary answers come out in their normal form (api::normalize), like JSON ones.
+//
 // Errors carry the HTTP status in code() and the server's message; kinds: 400/422 invalid, 401/403 permission_denied,
 // 404 not_found, 409 already_exists or conflict by its reason, 410 and Expired: `conflict` with code 410, 429 and 5xx
-// unavailable, 504 deadline_exceeded; what Transport says otherwise. Source: contract 01 §10, contract 05a.
+// unavailable, 504 deadline_exceeded (all of them: api_error.hpp); what Transport says otherwise; an answer that is not
+// what was asked for is `invalid`. Source: contract 01 §10, contract 05a.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -28,6 +32,7 @@
 #include "base/result.hpp"
 #include "kube-client/rate_limit.hpp"
 #include "kube-client/resource.hpp"
+#include "kube-client/retry.hpp"
 #include "kube-client/transport.hpp"
 
 namespace keelson::kube {
@@ -63,7 +68,8 @@ class Client {
 
   // The answer is of the prototype's type; null when none was asked for.
   base::Task<Result<std::unique_ptr<google::protobuf::Message>>> call(Call call);
-  // A watch or another long answer; a status of 400 and above is an error as in call().
+  // A watch or another long answer, in the formats that accept_header() offers; its head within the client's limit. A
+  // status of 300 and above is an error as in call().
   base::Task<Result<std::unique_ptr<HttpStream>>> open(std::string path, Query query);
   // Plain text, for /healthz and its kin.
   base::Task<Result<std::string>> get_text(std::string path, base::Duration timeout);
@@ -80,6 +86,9 @@ class Client {
   // `not_found` is an error here; callers usually take it for success.
   template <class T>
   base::Task<Status> remove(std::string ns, std::string name, api::meta::DeleteOptions options = {});
+  // DELETE of a whole collection, narrowed by the query ("fieldSelector").
+  template <class T>
+  base::Task<Status> remove_all(std::string ns, Query query, api::meta::DeleteOptions options = {});
   // POST to a subresource: TokenRequest of a ServiceAccount.
   template <class T, class Request>
   base::Task<Result<Request>> create_sub(std::string ns, std::string name, std::string subresource, Request request);
@@ -90,6 +99,19 @@ class Client {
   base::Clock& clock() { return clock_; }
 
  private:
+  // What to do after a failed try: `again` after `wait`, or give up with `error`.
+  struct Verdict {
+    bool again = false;
+    base::Duration wait{};
+    Error error;
+  };
+
+  HttpRequest build(const Call& call) const;
+  Verdict judge(Error error, base::SteadyTime deadline, Retries& retries) const;
+  Verdict judge(const Headers& offered, const HttpResponse& response, base::SteadyTime deadline, Retries& retries);
+  base::Task<void> wait_for_retry(base::Duration wait);
+  base::Task<Result<HttpResponse>> exchange(Call call);
+
   base::Loop& loop_;
   base::Clock& clock_;
   Transport& transport_;

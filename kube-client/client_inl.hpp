@@ -21,6 +21,10 @@ inline std::string_view content_type(PatchType type) {
   return "";
 }
 
+// Without a name: of the whole collection.
+Call delete_call(const Resource& resource, std::string_view ns, std::string_view name,
+                 const api::meta::DeleteOptions* options);
+
 }  // namespace internal
 
 template <class T>
@@ -72,11 +76,16 @@ base::Task<Result<T>> Client::patch(std::string ns, std::string name, PatchType 
 
 template <class T>
 base::Task<Status> Client::remove(std::string ns, std::string name, api::meta::DeleteOptions options) {
-  Call request;
-  request.method = "DELETE";
-  request.path = path_of(resource_of(T::descriptor()), ns, name);
-  request.body = &options;
-  request.body_type = api::TypeMeta{"meta.k8s.io/v1", "DeleteOptions"};
+  Call request = internal::delete_call(resource_of(T::descriptor()), ns, name, &options);
+  auto answer = co_await call(std::move(request));
+  if (!answer.ok()) co_return std::move(answer).error();
+  co_return Status();
+}
+
+template <class T>
+base::Task<Status> Client::remove_all(std::string ns, Query query, api::meta::DeleteOptions options) {
+  Call request = internal::delete_call(resource_of(T::descriptor()), ns, {}, &options);
+  request.query = std::move(query);
   auto answer = co_await call(std::move(request));
   if (!answer.ok()) co_return std::move(answer).error();
   co_return Status();

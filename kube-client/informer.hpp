@@ -2,22 +2,29 @@
 //
 // It asks for initial events in the watch itself; a server that refuses that is listed first. A stream that ends is
 // continued from its last resource version, an expired one (410) begins anew and gives the difference, so that no
-// change is lost and none is told twice. Trouble is retried for ever: 0.8 s doubling to 30 s, fully jittered, reset
-// after two minutes. Owner: whoever needs the objects. Thread: the loop; the listener is called between two awaits and
-// may read objects(). Stops: with the gate it was started in. Source: contract 01 §10 "Watch pattern for all
+// change is lost and none is told twice. Trouble is retried for ever (watch_plan.hpp): 0.8 s doubling to 30 s, fully
+// jittered, reset after two minutes; a 403 too, since access to a Secret comes a moment after its pod. Objects are in
+// their normal form (api::normalize) and without metadata.managedFields. Owner: whoever needs the objects; destroyed
+// after the gate has stopped. Thread: the loop; the listener is called between two awaits, may read objects() and must
+// not destroy the informer. Stops: with the gate it was started in. Source: contract 01 §10 "Watch pattern for all
 // informers".
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "api/envelope.hpp"
 #include "base/backoff.hpp"
 #include "base/gate.hpp"
 #include "base/logger.hpp"
+#include "base/sync.hpp"
 #include "kube-client/client.hpp"
+#include "kube-client/watch_plan.hpp"
 
 namespace keelson::kube {
 
@@ -44,33 +51,59 @@ class InformerBase {
   void start(base::Gate& gate);
   // The first complete set has arrived.
   bool synced() const { return synced_; }
+  // Until it has; callers put a limit on it (base::with_timeout).
+  base::Task<void> wait_synced();
+  // The last resource version seen; empty before the first set.
+  const std::string& version() const { return plan_.position(); }
   // While the server cannot be watched: the last failure; empty when all is well.
   const std::string& problem() const { return problem_; }
   // When the stream last said anything.
   base::SteadyTime last_heard() const { return last_heard_; }
 
  protected:
+  struct Held {
+    std::string_view version;
+    std::string_view uid;
+  };
+
   // The complete set, by list or by initial events: the implementation tells the difference to what it had.
   virtual void replace(std::map<std::string, MessagePtr> objects) = 0;
   virtual void apply(Change change, const std::string& key, MessagePtr object) = 0;
   virtual void on_synced() = 0;
+  // What is held under that key.
+  virtual std::optional<Held> held(const std::string& key) const = 0;
 
  private:
+  // A stream while it is read.
+  struct Stream;
+
   base::Task<void> run();
-  // One round: from a list or from where we were; says how it ended.
-  base::Task<Status> watch_once();
+  // One round: from a list, from initial events or from where we were; says how it ended.
+  base::Task<WatchPlan::Round> watch_once();
   base::Task<Status> list();
-  base::Task<Status> read_stream(std::unique_ptr<HttpStream> stream, bool initial);
+  base::Task<WatchPlan::Round> read_stream(std::unique_ptr<HttpStream> stream, bool initial,
+                                           std::chrono::seconds length);
+
+  Status take_page(google::protobuf::Message& page, std::map<std::string, MessagePtr>& objects);
+  Status take_events(Stream& stream);
+  Status take(api::WatchEvent event, Stream& stream);
+  void take_change(Change change, MessagePtr object, Stream& stream);
+  bool is_old(Change change, const std::string& key, const api::meta::ObjectMeta& metadata) const;
+  void complete(std::map<std::string, MessagePtr> objects, std::string version);
+  void recovered();
+  void failed(const WatchPlan::Round& round, base::Duration pause);
 
   Client& client_;
   base::Random& random_;
   Selection selection_;
   std::unique_ptr<google::protobuf::Message> prototype_;
+  std::string path_;
   base::Logger log_;
-  std::string version_;  // the last resource version seen; empty: begin anew
-  bool watch_list_ = true;
+  WatchPlan plan_;
   bool synced_ = false;
+  base::Notification synced_bell_;
   std::string problem_;
+  std::string complaint_;  // the last one logged
   base::SteadyTime last_heard_{};
 };
 
@@ -135,6 +168,13 @@ class Informer final : public InformerBase {
 
   void on_synced() override {
     if (auto listener = std::exchange(synced_listener_, nullptr)) listener();
+  }
+
+  std::optional<Held> held(const std::string& key) const override {
+    const auto found = objects_.find(key);
+    if (found == objects_.end()) return std::nullopt;
+    const auto& metadata = found->second->metadata();
+    return Held{metadata.resourceversion(), metadata.uid()};
   }
 
   std::map<std::string, Ptr> objects_;
