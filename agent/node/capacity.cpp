@@ -27,7 +27,8 @@ ResourceMap capacity_of(const config::KubeletConfiguration& kubelet, const Machi
     capacity[kStorage] = Quantity::bytes(static_cast<std::int64_t>(root_bytes));
   }
   std::int64_t pods = kubelet.max_pods;
-  if (kubelet.pods_per_core > 0) pods = std::min<std::int64_t>(pods, std::int64_t(machine.cpus) * kubelet.pods_per_core);
+  if (kubelet.pods_per_core > 0)
+    pods = std::min<std::int64_t>(pods, std::int64_t(machine.cpus) * kubelet.pods_per_core);
   capacity["pods"] = Quantity::from_int(pods);
   return capacity;
 }
@@ -74,8 +75,8 @@ Result<NodeCapacity> make_capacity(const config::Configuration& configuration, c
     out.reservation[resource] = held;
   }
   if (problems.empty()) return out;
-  return Error(ErrorKind::invalid, "more is reserved (systemReserved, kubeReserved, evictionHard) than there is: " +
-                                       problems);
+  return Error(ErrorKind::invalid,
+               "more is reserved (systemReserved, kubeReserved, evictionHard) than there is: " + problems);
 }
 
 ResourceMap allocatable_of(const ResourceMap& capacity, const ResourceMap& reservation) {

@@ -25,7 +25,8 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 bool are_identifiers(std::string_view text) {
   for (const auto part : split(text, '.')) {
     if (part.empty()) return false;
-    const bool fine = std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isalnum(c) || c == '-'; });
+    const bool fine =
+        std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isalnum(c) || c == '-'; });
     if (!fine) return false;
   }
   return true;
@@ -51,9 +52,8 @@ std::string clean_version(std::string_view text) {
   const auto parts = split(numbers, '.');
   if (parts.size() < 2 || !std::all_of(parts.begin(), parts.end(), all_digits)) return "";
   const bool semantic = parts.size() == 3 && is_semantic_tail(tail) &&
-                        std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
-                          return part.size() > 1 && part.front() == '0';
-                        });
+                        std::none_of(parts.begin(), parts.end(),
+                                     [](std::string_view part) { return part.size() > 1 && part.front() == '0'; });
   return std::string(semantic ? text : numbers);
 }
 
@@ -66,9 +66,8 @@ void add_names(const std::vector<std::string>& names, api::core::ContainerImage&
 }  // namespace
 
 NodeImages node_images(std::vector<cri::Image> images, std::int32_t most) {
-  std::sort(images.begin(), images.end(), [](const cri::Image& a, const cri::Image& b) {
-    return a.size != b.size ? a.size > b.size : a.id > b.id;
-  });
+  std::sort(images.begin(), images.end(),
+            [](const cri::Image& a, const cri::Image& b) { return a.size != b.size ? a.size > b.size : a.id > b.id; });
   if (most >= 0 && images.size() > static_cast<std::size_t>(most)) images.resize(static_cast<std::size_t>(most));
   NodeImages out;
   out.reserve(images.size());

@@ -22,7 +22,8 @@ namespace keelson::agent {
 
 using NodeImages = std::vector<api::core::ContainerImage>;
 
-// Largest first, equal ones by falling id; at most `most` (-1: all), at most five names each, digests before tags. Pure.
+// Largest first, equal ones by falling id; at most `most` (-1: all), at most five names each, digests before tags.
+// Pure.
 NodeImages node_images(std::vector<cri::Image> images, std::int32_t most);
 // "containerd://1.6.20": without a leading v, and without a tail that semantic versions do not have; "Unknown" for a
 // text that is no version. Pure.

@@ -142,9 +142,9 @@ std::string go_architecture(std::string_view uname_machine) {
     std::string_view machine;
     std::string_view name;
   };
-  static constexpr Row rows[] = {{"x86_64", "amd64"},   {"aarch64", "arm64"},      {"armv6l", "arm"}, {"armv7l", "arm"},
-                                 {"armv8l", "arm"},     {"i386", "386"},           {"i586", "386"},   {"i686", "386"},
-                                 {"mips64", "mips64"},  {"loongarch64", "loong64"}};
+  static constexpr Row rows[] = {{"x86_64", "amd64"},  {"aarch64", "arm64"},      {"armv6l", "arm"}, {"armv7l", "arm"},
+                                 {"armv8l", "arm"},    {"i386", "386"},           {"i586", "386"},   {"i686", "386"},
+                                 {"mips64", "mips64"}, {"loongarch64", "loong64"}};
   for (const Row& row : rows) {
     if (row.machine == uname_machine) return std::string(row.name);
   }

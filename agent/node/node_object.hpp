@@ -12,6 +12,7 @@
 #include "agent/node/capacity.hpp"
 #include "agent/node/machine.hpp"
 #include "api/objects.hpp"
+#include "base/clock.hpp"
 #include "config/configuration.hpp"
 
 namespace keelson::agent {

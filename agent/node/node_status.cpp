@@ -164,6 +164,10 @@ NextStatus next_status(const NodeSettings& settings, const StatusInputs& inputs,
   return next;
 }
 
+NextStatus first_node(const NodeSettings& settings, const StatusInputs& inputs, base::SystemTime now) {
+  return next_status(settings, inputs, new_node(settings), now);
+}
+
 bool status_differs(const api::core::Node& before, const api::core::Node& after) {
   api::core::Node quiet = after;
   for (auto& condition : *quiet.mutable_status()->mutable_conditions()) {

@@ -36,7 +36,7 @@ struct StatusInputs {
   ReadyCauses causes;  // missing_capacity is filled in by next_status()
   Pressures pressures;
   RuntimeFacts runtime;
-  std::shared_ptr<const NodeImages> images;              // null: leave what is there
+  std::shared_ptr<const NodeImages> images;                // null: leave what is there
   std::optional<std::vector<std::string>> volumes_in_use;  // none: mounts are not known yet, leave what is there
   DeviceResources devices;
   std::optional<AddressFacts> addresses;  // none: could not be looked up, leave what is there
@@ -45,13 +45,16 @@ struct StatusInputs {
 struct NextStatus {
   api::core::Node node;
   std::vector<NodeEvent> events;
-  bool rebooted = false;    // the boot id was another
-  Status addresses;         // why they stayed as they were
+  bool rebooted = false;  // the boot id was another
+  Status addresses;       // why they stayed as they were
 };
 
 // `existing` with our part of its status (and the os and arch labels) as it is now.
 NextStatus next_status(const NodeSettings& settings, const StatusInputs& inputs, const api::core::Node& existing,
                        base::SystemTime now);
+
+// The whole Node as it is created, or made up where there is no API server (contract 01 §5).
+NextStatus first_node(const NodeSettings& settings, const StatusInputs& inputs, base::SystemTime now);
 
 // Whether they differ in more than the times of heartbeats.
 bool status_differs(const api::core::Node& before, const api::core::Node& after);
@@ -65,7 +68,9 @@ class ReportTimes {
   ReportTimes(base::Duration frequency, base::Random& random)
       : frequency_(frequency), delay_(spread(frequency, random)) {}
 
-  bool due(bool changed, base::SteadyTime now) const { return changed || !sent_ || now - *sent_ >= frequency_ + delay_; }
+  bool due(bool changed, base::SteadyTime now) const {
+    return changed || !sent_ || now - *sent_ >= frequency_ + delay_;
+  }
   // The decision to send was made: after a change the next periodic one is spread, after a periodic one it is not.
   void decided(bool changed, base::Random& random) {
     delay_ = changed ? spread(frequency_, random) : base::Duration::zero();

@@ -27,7 +27,6 @@ base::Task<void> RuntimeHealth::run() {
 }
 
 base::Task<void> RuntimeHealth::check() {
-  const std::string before = problem() + network_problem_;
   auto status = co_await runtime_.status();
   if (!status.ok()) {
     const std::string text = status.error().to_string();
@@ -40,12 +39,23 @@ base::Task<void> RuntimeHealth::check() {
     conditions_ = std::move(status->conditions);
     handlers_ = std::move(status->handlers);
     ready_problem_ = condition_problem(conditions_, "RuntimeReady", "container runtime not ready");
+    if (ready_problem_.empty()) last_ready_ = last_good_;
+    supplemental_groups_policy_ = status->supplemental_groups_policy;
+    user_namespaces_host_network_ = status->user_namespaces_host_network;
     network_problem_ = condition_problem(conditions_, "NetworkReady", "container runtime network not ready");
   }
-  const std::string after = problem() + network_problem_;
-  if (after == before) co_return;
-  if (status.ok() && !after.empty()) log_.warning("Container runtime is not ready", {{"problem", after}});
+  // Compared with what was told, not with the round before: time alone makes a silent runtime one that is down.
+  std::string now = problem() + network_problem_;
+  if (now == told_) co_return;
+  if (status.ok() && !now.empty()) log_.warning("Container runtime is not ready", {{"problem", now}});
+  told_ = std::move(now);
   if (changed_) changed_();
+}
+
+std::string RuntimeHealth::status_problem() const {
+  if (!last_ready_) return "container runtime status check may not have completed yet";
+  if (clock_.steady_now() - *last_ready_ > good_for) return "container runtime is down";
+  return "";
 }
 
 std::string RuntimeHealth::problem() const {

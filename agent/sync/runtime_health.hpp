@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ class RuntimeHealth {
   static constexpr base::Duration good_for = std::chrono::seconds(30);
 
   RuntimeHealth(base::Clock& clock, cri::RuntimeService& runtime, base::Logger log)
-      : clock_(clock), runtime_(runtime), log_(std::move(log)) {}
+      : clock_(clock), runtime_(runtime), log_(std::move(log)) {
+    told_ = problem() + network_problem_;
+  }
 
   // Asks until the gate stops. `changed` is called on the loop when a text changed.
   void start(base::Gate& gate, std::function<void()> changed);
@@ -30,9 +33,15 @@ class RuntimeHealth {
   base::Task<void> check();
 
   std::string problem() const;
+  // The two halves of it as the Ready condition tells them: no answer with RuntimeReady yet or for 30 s, and what the
+  // last answer said.
+  std::string status_problem() const;
+  const std::string& ready_problem() const { return ready_problem_; }
   std::string network_problem() const { return network_problem_; }
   const std::vector<cri::RuntimeCondition>& conditions() const { return conditions_; }
   const std::vector<cri::RuntimeHandler>& handlers() const { return handlers_; }
+  std::optional<bool> supplemental_groups_policy() const { return supplemental_groups_policy_; }
+  bool user_namespaces_host_network() const { return user_namespaces_host_network_; }
 
  private:
   base::Task<void> run();
@@ -41,12 +50,16 @@ class RuntimeHealth {
   cri::RuntimeService& runtime_;
   base::Logger log_;
   std::function<void()> changed_;
-  std::optional<base::SteadyTime> last_good_;
+  std::string told_;                            // what `changed` was last called for
+  std::optional<base::SteadyTime> last_good_;   // answered
+  std::optional<base::SteadyTime> last_ready_;  // answered with RuntimeReady
   std::string ready_problem_;
   std::string network_problem_ = "network state unknown";
   std::string call_error_;
   std::vector<cri::RuntimeCondition> conditions_;
   std::vector<cri::RuntimeHandler> handlers_;
+  std::optional<bool> supplemental_groups_policy_;
+  bool user_namespaces_host_network_ = false;
 };
 
 // The problem that the condition of this type tells, empty when it is true. Pure.

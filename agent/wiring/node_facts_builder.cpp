@@ -1,5 +1,8 @@
 #include "agent/wiring/node_facts_builder.hpp"
 
+#include <algorithm>
+
+#include "agent/node/addresses.hpp"
 #include "base/file.hpp"
 #include "base/logger.hpp"
 #include "config/host_checks.hpp"
@@ -21,13 +24,29 @@ bool has_swap_controller(bool cgroup_v2) {
 // Not `localhost`-only machines: a node without an address still runs host-network pods.
 std::vector<std::string> addresses(const std::string& node, const config::Configuration& configuration,
                                    const base::Logger& log) {
-  auto ips = find_node_ips(node, configuration.flags.node_ip);
+  AddressSettings settings;
+  settings.node_name = node;
+  settings.configured = configuration.node_ips;
+  auto ips = find_node_ips(settings);
   if (ips.ok()) return *ips;
   log.warning("The node has no usable address", {{"err", ips.error()}});
   return {};
 }
 
 }  // namespace
+
+Result<NodeCapacity> read_capacity(const config::Configuration& configuration, const Machine& machine,
+                                   const base::Logger& log) {
+  // The directory may not be there yet: the filesystem is that of its nearest parent.
+  std::string path = configuration.flags.root_dir;
+  while (path.size() > 1 && !base::path_exists(path)) {
+    const auto slash = path.rfind('/');
+    path = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  }
+  const auto bytes = filesystem_bytes(path);
+  if (!bytes.ok()) log.warning("The size of the root directory's filesystem is not known", {{"err", bytes.error()}});
+  return make_capacity(configuration, machine, bytes.ok() ? *bytes : 0);
+}
 
 Result<NodeFacts> build_node_facts(const config::Configuration& configuration, const Machine& machine,
                                    const std::string& node, base::SystemTime now, const base::Logger& log) {
@@ -64,9 +83,9 @@ Result<NodeFacts> build_node_facts(const config::Configuration& configuration, c
   info.cluster_dns = kubelet.cluster_dns;
   info.cluster_domain = kubelet.cluster_domain;
   info.node_ips = addresses(node, configuration, log);
-  const auto quantity = [](std::uint64_t value) { return api::Quantity::parse(std::to_string(value)).value(); };
-  info.allocatable.emplace("cpu", quantity(machine.cpus));
-  info.allocatable.emplace("memory", quantity(machine.memory_bytes));
+  auto capacity = read_capacity(configuration, machine, log);
+  if (!capacity.ok()) return std::move(capacity).error();
+  info.allocatable = allocatable_of(capacity->capacity, capacity->reservation);
   return facts;
 }
 
