@@ -2,8 +2,6 @@
 
 #include <charconv>
 
-#include "api/json_codec.hpp"
-
 namespace keelson::agent {
 namespace {
 
@@ -135,7 +133,6 @@ base::Task<Status> NodeReporter::adopt(Node wanted) {
   auto existing = co_await main_.get<Node>("", settings_.name);
   if (!existing.ok()) co_return std::move(existing).error().wrap("while reading the existing Node");
   Node before = std::move(*existing);
-  api::normalize(before);
   const bool reset = hooks_.reset_devices && hooks_.reset_devices();
   std::string patch = status_patch(before, reconciled(before, wanted, reset));
   if (patch == "{}") {
@@ -197,8 +194,7 @@ base::Task<void> NodeReporter::report() {
 }
 
 base::Task<Status> NodeReporter::report_once(NodePtr known) {
-  Node before = *known;
-  api::normalize(before);
+  const Node& before = *known;
   const bool other_cidrs = co_await hand_over_pod_cidrs(pod_cidrs(before));
   NextStatus next = next_status(settings_, gather(), before, clock_.now());
   tell_round(next);

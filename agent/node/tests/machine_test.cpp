@@ -2,11 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 namespace keelson::agent {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(Meminfo, GivesTotalsInBytes) {
@@ -54,64 +57,99 @@ TEST(OsImage, IsThePrettyName) {
   EXPECT_EQ(parse_os_image("ID=x\n"), "Linux");
 }
 
-constexpr char kRouteHead[] = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n";
-
-TEST(DefaultRoute, IsTheOneOfTheLowestMetric) {
-  const std::string text = std::string(kRouteHead) + "wlan0\t00000000\t0100A8C0\t0003\t0\t0\t600\t00000000\n" +
-                           "eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\n" +
-                           "eth1\t0000A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
-  EXPECT_EQ(default_route_interface(text), "eth0");
-  EXPECT_EQ(default_route_interface(kRouteHead), "");
-  EXPECT_EQ(default_route_interface(""), "");
-  EXPECT_EQ(default_route_interface("garbage\n00000000\n"), "");
-}
-
 TEST(NodeName, IsTrimmedAndLowerCase) {
   EXPECT_EQ(node_name("  My-Node.Example ").value(), "my-node.example");
   EXPECT_FALSE(node_name("   ").ok());
   EXPECT_TRUE(node_name("").ok());
 }
 
-TEST(NodeIps, FollowTheTable) {
-  const std::vector<InterfaceAddress> local = {{"lo", "127.0.0.1"},      {"lo", "::1"},       {"eth0", "192.0.2.10"},
-                                               {"eth0", "2001:db8::10"}, {"eth0", "fe80::1"}, {"eth1", "198.51.100.7"}};
+TEST(HugepageBytes, ComeFromTheName) {
+  EXPECT_EQ(hugepage_bytes_of("hugepages-2048kB"), 2048u * 1024);
+  EXPECT_EQ(hugepage_bytes_of("hugepages-1048576kB"), 1u << 30);
+  EXPECT_EQ(hugepage_bytes_of("hugepages-xkB"), 0u);
+}
+
+TEST(OnlineCpus, AreThoseOfNumaNodesElseAll) {
   struct Row {
     const char* what;
-    std::string configured;
-    std::vector<std::string> resolved;
-    std::string default_interface;
-    std::vector<std::string> expected;  // empty = an error
-    std::string error;
+    std::vector<std::string> nodes;
+    const char* online;
+    std::uint32_t count;
   };
-  const Row rows[] = {
-      {"configured", "198.51.100.7", {"192.0.2.10"}, "eth0", {"198.51.100.7"}, ""},
-      {"both families", "2001:db8::10,192.0.2.10", {}, "eth0", {"2001:db8::10", "192.0.2.10"}, ""},
-      {"not local", "203.0.113.5", {}, "eth0", {}, "no local interface has this address"},
-      {"loopback", "127.0.0.1", {}, "eth0", {}, "not loopback"},
-      {"link-local", "fe80::1", {}, "eth0", {}, "link-local"},
-      {"no address", "what", {}, "eth0", {}, "--node-ip what"},
-      {"same family twice", "192.0.2.10,198.51.100.7", {}, "eth0", {}, "same family"},
-      {"three", "192.0.2.10,2001:db8::10,198.51.100.7", {}, "eth0", {}, "at most one address of each family"},
-      {"by name", "", {"127.0.1.1", "198.51.100.7"}, "eth0", {"198.51.100.7"}, ""},
-      {"by name, v4 first", "", {"2001:db8::10", "192.0.2.10"}, "eth0", {"192.0.2.10"}, ""},
-      {"by name, v6 wanted", "::", {"192.0.2.10", "2001:db8::10"}, "eth0", {"2001:db8::10"}, ""},
-      {"a name of elsewhere", "", {"203.0.113.5"}, "eth1", {"198.51.100.7"}, ""},
-      {"default route", "", {}, "eth0", {"192.0.2.10"}, ""},
-      {"default route, v6 wanted", "::", {}, "eth0", {"2001:db8::10"}, ""},
-      {"no default route", "0.0.0.0", {}, "", {"192.0.2.10"}, ""},
-  };
-  for (const Row& row : rows) {
+  for (const Row& row :
+       {Row{"two nodes", {"0-1", "2-3"}, "0-3", 4}, Row{"one CPU offline", {"0-3"}, "0,2-3", 3},
+        Row{"no nodes", {}, "0-7", 8}, Row{"memory-only nodes", {"\n", ""}, "0-1", 2},
+        Row{"nodes share CPUs", {"0-1", "1-2"}, "0-2", 3}, Row{"no list of online ones", {"0-1"}, "", 2},
+        Row{"nothing readable", {}, "", 0}, Row{"absurd", {"0-4294967295"}, "0", 1}}) {
     SCOPED_TRACE(row.what);
-    const auto ips = choose_node_ips(row.configured, row.resolved, local, row.default_interface);
-    if (row.expected.empty()) {
-      ASSERT_FALSE(ips.ok());
-      EXPECT_THAT(ips.error().to_string(), HasSubstr(row.error));
-      continue;
-    }
-    ASSERT_TRUE(ips.ok()) << ips.error().to_string();
-    EXPECT_EQ(*ips, row.expected);
+    EXPECT_EQ(count_online_cpus(row.nodes, row.online), row.count);
   }
-  EXPECT_FALSE(choose_node_ips("", {}, {{"lo", "127.0.0.1"}}, "").ok());
+}
+
+TEST(Architecture, IsNamedAsGoDoes) {
+  EXPECT_EQ(go_architecture("x86_64"), "amd64");
+  EXPECT_EQ(go_architecture("aarch64"), "arm64");
+  EXPECT_EQ(go_architecture("riscv64"), "riscv64");
+}
+
+class MachineFiles : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(root_); }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+  void write(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories((root_ + path).substr(0, (root_ + path).rfind('/')));
+    std::ofstream(root_ + path) << text;
+  }
+  std::string root_ = ::testing::TempDir() + "machine-" + std::to_string(::getpid());
+};
+
+TEST_F(MachineFiles, GiveTheMachine) {
+  write("/proc/meminfo", "MemTotal: 1024 kB\nSwapTotal: 512 kB\n");
+  write("/sys/devices/system/cpu/online", "0-3\n");
+  write("/sys/devices/system/node/node0/cpulist", "0-1\n");
+  write("/sys/devices/system/node/node1/cpulist", "2\n");
+  write("/sys/devices/system/node/possible", "0-1\n");
+  write("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "16\n");
+  write("/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "0\n");
+  write("/sys/class/dmi/id/product_uuid", "UUID-1\n");
+  write("/etc/machine-id", "machine-1\n");
+  write("/usr/lib/os-release", "PRETTY_NAME=\"Test OS\"\n");
+  write("/proc/sys/kernel/random/boot_id", "boot-1\n");
+  const Machine machine = read_machine(root_);
+  EXPECT_EQ(machine.cpus, 3u);
+  EXPECT_EQ(machine.memory_bytes, 1024u * 1024);
+  EXPECT_EQ(machine.swap_bytes, 512u * 1024);
+  ASSERT_EQ(machine.hugepages.size(), 2u);
+  std::uint64_t bytes = 0;
+  for (const auto& pool : machine.hugepages) bytes += pool.page_bytes * pool.pages;
+  EXPECT_EQ(bytes, 32u << 20);
+  EXPECT_EQ(machine.system_uuid, "UUID-1");
+  EXPECT_EQ(machine.machine_id, "machine-1");
+  EXPECT_EQ(machine.boot_id, "boot-1");
+  EXPECT_FALSE(machine.architecture.empty());
+}
+
+TEST_F(MachineFiles, HaveSecondChoices) {
+  write("/proc/device-tree/vm,uuid", std::string("vm-1\0", 5));
+  write("/var/lib/dbus/machine-id", "dbus-1\n");
+  Machine machine = read_machine(root_);
+  EXPECT_EQ(machine.system_uuid, "vm-1");
+  EXPECT_EQ(machine.machine_id, "dbus-1");
+  EXPECT_EQ(machine.os_image, "Linux");
+  write("/proc/device-tree/system-id", "system-1");
+  write("/etc/machine-id", "etc-1");
+  machine = read_machine(root_);
+  EXPECT_EQ(machine.system_uuid, "system-1");
+  EXPECT_EQ(machine.machine_id, "etc-1");
+  std::filesystem::remove_all(root_ + "/proc/device-tree");
+  EXPECT_EQ(read_machine(root_).system_uuid, "etc-1");
+}
+
+TEST(FilesystemBytes, SayWhichPathIsMissing) {
+  EXPECT_GT(filesystem_bytes("/").value_or(0), 0u);
+  const auto missing = filesystem_bytes("/no/such/path");
+  ASSERT_FALSE(missing.ok());
+  EXPECT_THAT(missing.error().to_string(), HasSubstr("/no/such/path"));
 }
 
 }  // namespace
