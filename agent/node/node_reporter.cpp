@@ -82,13 +82,21 @@ base::Task<void> NodeReporter::keep_addresses() {
   while (true) {
     auto facts = co_await hooks_.addresses();
     if (facts.ok()) {
-      addresses_ = std::move(*facts);
+      took_addresses(std::move(*facts));
     } else {
       log_.warning("The node's addresses cannot be looked up", {{"err", facts.error()}});
     }
     addresses_known_.notify();
     co_await address_bell_.wait();
   }
+}
+
+void NodeReporter::took_addresses(AddressFacts facts) {
+  const auto ips = choose_node_ips(settings_.addresses, facts);
+  std::vector<std::string> chosen = ips.ok() ? *ips : std::vector<std::string>();
+  if (addresses_ && chosen != chosen_ips_) update_soon();
+  chosen_ips_ = std::move(chosen);
+  addresses_ = std::move(facts);
 }
 
 // --- Registration
@@ -233,13 +241,14 @@ base::Task<void> NodeReporter::wait_for_cause() {
   while (clock_.steady_now() < deadline) {
     const bool fast = in_fast_path();
     base::Duration pause = deadline - clock_.steady_now();
-    if (fast && must_look()) pause = std::min(pause, kFastPause);
+    const bool looks = fast && must_look();
+    if (looks) pause = std::min(pause, kFastPause);
     const bool rung = co_await base::with_timeout(clock_, pause, bell_.wait());
     if (rung) {
       if (!fast) co_await clock_.sleep_until(last + kSpacing);
       co_return;
     }
-    if (!fast) continue;
+    if (!looks) continue;
     if (hooks_.check_runtime) co_await base::with_timeout(clock_, kRuntimePatience, hooks_.check_runtime());
     if (becomes_ready()) co_return;
   }

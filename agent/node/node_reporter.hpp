@@ -80,6 +80,7 @@ class NodeReporter {
   bool becomes_ready() const;
 
   void took(api::core::Node node);
+  void took_addresses(AddressFacts facts);
   void tell(const std::vector<NodeEvent>& events);
   void tell_schedulable(const api::core::Node& node);
   void tell_round(const NextStatus& next);
@@ -97,6 +98,7 @@ class NodeReporter {
   base::Notification address_bell_;
   base::Notification addresses_known_;
   std::optional<AddressFacts> addresses_;
+  std::vector<std::string> chosen_ips_;
   ReportTimes times_;
   base::SteadyTime started_{};
   NodePtr answered_;  // our own last write; null once the Node was seen to be gone

@@ -94,7 +94,7 @@ TEST_F(CsiNodeTest, OfAnotherNodeIsMadeAnew) {
 
 TEST_F(CsiNodeTest, GivesUpAfterSixRounds) {
   start();
-  bench_.advance(139s);
+  bench_.advance(141s);
   EXPECT_THAT(failed_, IsEmpty());
   EXPECT_THAT(csi_.problem(), HasSubstr("failed to initialize CSINode: "));
   bench_.advance(3s);
