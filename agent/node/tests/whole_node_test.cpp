@@ -203,9 +203,9 @@ TEST(WholeNode, ComesBackAsItWasAfterARestart) {
   site.events.all.clear();
   NodeAgent agent(site);
   agent.start();
-  // While nothing is known of the runtime yet, nothing says that it is not ready any more.
   site.advance(20s);
   EXPECT_TRUE(site.ready());
+  EXPECT_THAT(site.events.reasons(), Not(Contains("NodeNotReady")));
   EXPECT_EQ(site.node()->metadata().uid(), uid);
   EXPECT_EQ(site.node()->metadata().labels().at("theirs"), "1");
   EXPECT_TRUE(site.node()->spec().unschedulable());
