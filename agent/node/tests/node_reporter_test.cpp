@@ -342,7 +342,7 @@ TEST_F(Reporter, FollowsTheAddressesOfTheMachine) {
   ASSERT_TRUE(bench_.until([&] { return ready(); }, 1s));
   inputs_.addresses->local = {{"eth0", "192.0.2.99"}};
   EXPECT_TRUE(bench_.until(
-      [&] { return bench_.api.objects[kNode]["status"]["addresses"][0]["address"] == "192.0.2.99"; }, 11s));
+      [&] { return bench_.api.objects[kNode]["status"]["addresses"][0]["address"] == "192.0.2.99"; }, 12s));
 }
 
 TEST_F(Reporter, LetsTheLeaseBeRenewedWhileItsOwnRequestsHang) {
