@@ -53,7 +53,13 @@ struct StatusWriter::Entry {
 
 StatusWriter::StatusWriter(base::Loop& loop, base::Clock& clock, base::Random& random, PodApi& api,
                            StatusWriterOptions options, base::Logger log)
-    : clock_(clock), random_(random), api_(api), options_(options), log_(std::move(log)), gate_(loop) {}
+    : clock_(clock),
+      random_(random),
+      api_(api),
+      options_(options),
+      log_(std::move(log)),
+      away_backoff_(options.first_retry, options.longest_retry, 2.0, kJitter),
+      gate_(loop) {}
 
 StatusWriter::~StatusWriter() = default;
 
@@ -124,7 +130,8 @@ void StatusWriter::on_api_pod_removed(const std::string& uid) {
 }
 
 void StatusWriter::api_is_back() {
-  away_ = false;
+  if (std::exchange(away_, false)) log_.info("The API server can be reached again", {{"waiting", pending()}});
+  away_backoff_.reset();
   for (const auto& [uid, entry] : entries_) {
     if (entry->state == Entry::State::napping && entry->failing) enqueue(entry);
   }
@@ -195,20 +202,48 @@ void StatusWriter::enqueue(const EntryPtr& entry) {
 }
 
 void StatusWriter::pump() {
-  while (in_flight_ < options_.in_flight && !(urgent_.empty() && queue_.empty())) {
+  if (!away_) {
+    while (in_flight_ < options_.in_flight && start_next()) {
+    }
+  } else if (!probe_pending_ && !(urgent_.empty() && queue_.empty())) {
+    probe_pending_ = true;
+    base::spawn(gate_, "status probe", probe_later(away_until_ - clock_.steady_now()));
+  }
+}
+
+bool StatusWriter::start_next() {
+  while (!(urgent_.empty() && queue_.empty())) {
     const Entry::Lane lane = urgent_.empty() ? Entry::Lane::normal : Entry::Lane::urgent;
     auto& queue = urgent_.empty() ? queue_ : urgent_;
     const EntryPtr entry = std::move(queue.front());
     queue.pop_front();
     // Moved to the other lane since.
     if (entry->state != Entry::State::queued || entry->lane != lane) continue;
-    entry->state = Entry::State::in_flight;
     entry->lane = Entry::Lane::none;
+    entry->state = entry->gone ? Entry::State::idle : Entry::State::in_flight;
+    if (entry->gone) continue;
     entry->again = false;
     entry->changed = false;
     ++in_flight_;
     base::spawn(gate_, "status " + full_name(*entry->pod), run(entry));
+    return true;
   }
+  return false;
+}
+
+// Of the requests that fail together, one counts.
+void StatusWriter::note_away() {
+  const auto now = clock_.steady_now();
+  if (away_ && now < away_until_) return;
+  if (!std::exchange(away_, true)) log_.warning("The API server cannot be reached, statuses wait");
+  away_until_ = now + away_backoff_.next(random_);
+}
+
+// While the server is away one request is the way to see whether it is back.
+base::Task<void> StatusWriter::probe_later(base::Duration delay) {
+  co_await clock_.sleep_for(delay);
+  probe_pending_ = false;
+  if (away_) start_next();
 }
 
 void StatusWriter::wait(const EntryPtr& entry, base::Duration delay, bool failing) {
@@ -245,6 +280,8 @@ void StatusWriter::finish(const EntryPtr& entry, Outcome outcome) {
     if (!is_static(*entry->pod)) entry->gone = true;
   } else if (outcome == Outcome::failed) {
     wait(entry, entry->backoff.next(random_), true);
+  } else if (outcome == Outcome::away) {
+    enqueue(entry);
   } else {
     entry->backoff.reset();
     if (!again) entry->urgent = false;
@@ -270,7 +307,7 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
     auto answer = co_await api_.patch_status(std::move(ns), std::move(name), std::move(patch.body));
     if (written_) written_(entry->pod->metadata().uid(), published, answer.ok());
     if (!answer.ok()) {
-      note_failure(entry, "write the status of", answer.error());
+      const Outcome outcome = failed(entry, "write the status of", answer.error());
       const ErrorKind kind = answer.error().kind();
       const int code = answer.error().code();
       if (kind == ErrorKind::not_found) {
@@ -281,7 +318,7 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
         const Outcome seen = co_await look_again(entry, copy);
         co_return seen;
       }
-      co_return Outcome::failed;
+      co_return outcome;
     }
     if (away_) api_is_back();
     if (entry->gone) co_return Outcome::gone;
@@ -314,8 +351,8 @@ base::Task<StatusWriter::Outcome> StatusWriter::remove(EntryPtr entry, api::PodP
     entry->delete_sent = true;
     co_return other || gone ? Outcome::gone : Outcome::told;
   }
-  note_failure(entry, "delete", status.error());
-  if (status.error().code() != 403) co_return Outcome::failed;
+  const Outcome outcome = failed(entry, "delete", status.error());
+  if (status.error().code() != 403) co_return outcome;
   const Outcome seen = co_await look_again(entry, copy);
   co_return seen;
 }
@@ -342,11 +379,17 @@ base::Task<StatusWriter::Outcome> StatusWriter::look_again(EntryPtr entry, api::
   co_return Outcome::failed;
 }
 
-void StatusWriter::note_failure(const EntryPtr& entry, const char* what, const Error& error) {
-  if (error.code() == 0 || error.code() == 503) away_ = true;
-  if (error.kind() == ErrorKind::not_found) return;
-  log_.warning(std::string("Failed to ") + what + " a pod in the API, will try again",
-               {{"pod", full_name(*entry->pod)}, {"err", error}});
+StatusWriter::Outcome StatusWriter::failed(const EntryPtr& entry, const char* what, const Error& error) {
+  if (error.kind() == ErrorKind::unavailable && error.code() == 0) {
+    note_away();
+    return Outcome::away;
+  }
+  if (away_ && error.code() != 0) api_is_back();
+  if (error.kind() != ErrorKind::not_found) {
+    log_.warning(std::string("Failed to ") + what + " a pod in the API, will try again",
+                 {{"pod", full_name(*entry->pod)}, {"err", error}});
+  }
+  return Outcome::failed;
 }
 
 // --- questions ---
@@ -357,10 +400,9 @@ std::optional<api::core::PodStatus> StatusWriter::known_status(const std::string
   return copy->status();
 }
 
-std::optional<api::core::PodStatus> StatusWriter::known_status(const api::Pod& pod) const {
+const api::core::PodStatus* StatusWriter::known(const api::Pod& pod) const {
   const api::PodPtr copy = is_static(pod) ? copies_.mirror_of(pod) : copies_.find(pod.metadata().uid());
-  if (copy == nullptr) return std::nullopt;
-  return copy->status();
+  return copy == nullptr ? nullptr : &copy->status();
 }
 
 std::size_t StatusWriter::pending() const {

@@ -47,6 +47,9 @@ class StatusWriter final : public StatusSink {
 
   void publish(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run) override;
   void terminated(const api::PodPtr& pod, const api::core::PodStatus& status) override;
+  // What the API says of a pod, by the newest copy: where an agent that starts anew goes on from. For a static pod what
+  // its mirror says. Valid until the next event of that pod.
+  const api::core::PodStatus* known(const api::Pod& pod) const override;
   void forget(const std::string& uid) override;
 
   // --- from the pod informer: every pod of this node, mirrors included
@@ -55,10 +58,7 @@ class StatusWriter final : public StatusSink {
   // The API server was heard again: whatever waits for its next try is tried now.
   void api_is_back();
 
-  // What the API says of a pod: where an agent that starts anew goes on from. For a static pod what its mirror says.
   std::optional<api::core::PodStatus> known_status(const std::string& uid) const;
-  std::optional<api::core::PodStatus> known_status(const api::Pod& pod) const;
-
   // Pods with something that is not sent yet; static pods without a mirror do not count.
   std::size_t pending() const;
   // Called after each request that carried a status: when that was published, and whether it arrived.
@@ -72,7 +72,8 @@ class StatusWriter final : public StatusSink {
     told,     // the API knows all there is to tell
     no_copy,  // nowhere to write to: a static pod without mirror
     gone,     // there is no such pod any more
-    failed,   // try again
+    failed,   // try again later
+    away,     // there is no server to be reached
   };
 
   EntryPtr& entry_for(const api::PodPtr& pod);
@@ -83,6 +84,8 @@ class StatusWriter final : public StatusSink {
   void request(const EntryPtr& entry);  // something is to be sent
   void enqueue(const EntryPtr& entry);
   void pump();
+  bool start_next();
+  void note_away();
   void wait(const EntryPtr& entry, base::Duration delay, bool failing);
   void correct(const EntryPtr& entry);
   void look_at(const EntryPtr& entry);  // the API's copy has changed
@@ -93,7 +96,8 @@ class StatusWriter final : public StatusSink {
   base::Task<Outcome> look_again(EntryPtr entry, api::PodPtr copy);
   base::Task<void> wake_later(EntryPtr entry, std::uint64_t nap, base::Duration delay);
   void finish(const EntryPtr& entry, Outcome outcome);
-  void note_failure(const EntryPtr& entry, const char* what, const Error& error);
+  base::Task<void> probe_later(base::Duration delay);
+  Outcome failed(const EntryPtr& entry, const char* what, const Error& error);
 
   base::Clock& clock_;
   base::Random& random_;
@@ -105,7 +109,10 @@ class StatusWriter final : public StatusSink {
   std::deque<EntryPtr> urgent_;
   std::deque<EntryPtr> queue_;
   std::size_t in_flight_ = 0;
-  bool away_ = false;  // the last request got no answer
+  bool away_ = false;  // the server could not be reached when it was last tried
+  bool probe_pending_ = false;
+  base::SteadyTime away_until_{};
+  base::Backoff away_backoff_;
   Written written_;
   base::Gate gate_;
 };
