@@ -86,9 +86,13 @@ Task<Result<ServiceToken>> TokenCache::token(TokenQuery query) {
   if (old == tokens_.end()) co_return error.wrap("failed to fetch token");
   if (old->second.expires < clock_.now())
     co_return error.wrap("token " + describe(query) + " expired and refresh failed");
+  complain(query, error);
+  co_return answer(old->second);
+}
+
+void TokenCache::complain(const TokenQuery& query, const Error& error) const {
   log_.warning("A service account token could not be renewed, the old one is used",
                {{"token", describe(query)}, {"err", error}});
-  co_return answer(old->second);
 }
 
 void TokenCache::forget_pod(const std::string& pod_uid) {

@@ -60,6 +60,7 @@ class TokenCache {
 
   bool is_due(const Held& held);
   void drop_expired();
+  void complain(const TokenQuery& query, const Error& error) const;
   static ServiceToken answer(const Held& held);
 
   kube::Client& client_;
