@@ -3,8 +3,6 @@
 #include <map>
 #include <utility>
 
-#include "agent/sync/containers.hpp"
-
 namespace keelson::agent {
 namespace {
 
@@ -25,7 +23,9 @@ class References {
   std::map<std::pair<ObjectKind, std::string>, bool> found_;
 };
 
-void add_environment(References& references, const api::core::Container& container) {
+// Of a container or of what an ephemeral one has in common with it.
+template <class Container>
+void add_environment(References& references, const Container& container) {
   for (const auto& source : container.envfrom()) {
     references.add(ObjectKind::config_map, source.configmapref().localobjectreference().name(), false);
     references.add(ObjectKind::secret, source.secretref().localobjectreference().name(), false);
