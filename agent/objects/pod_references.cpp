@@ -59,8 +59,11 @@ std::string_view to_string(ObjectKind kind) { return kind == ObjectKind::config_
 std::vector<PodReference> pod_references(const api::Pod& pod) {
   References references;
   for (const auto& secret : pod.spec().imagepullsecrets()) references.add(ObjectKind::secret, secret.name(), false);
-  for_each_container(
-      pod, [&](ContainerRef ref, const std::string&) { add_environment(references, container_of(pod, ref)); });
+  for (const auto& container : pod.spec().initcontainers()) add_environment(references, container);
+  for (const auto& container : pod.spec().containers()) add_environment(references, container);
+  for (const auto& container : pod.spec().ephemeralcontainers()) {
+    add_environment(references, container.ephemeralcontainercommon());
+  }
   for (const auto& volume : pod.spec().volumes()) add_volume(references, volume.volumesource());
   return references.list();
 }
