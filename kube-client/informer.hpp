@@ -123,6 +123,9 @@ class Informer final : public InformerBase {
   Informer(Client& client, base::Random& random, Selection selection, base::Logger log)
       : InformerBase(client, random, std::move(selection), T::default_instance(), std::move(log)) {}
 
+  // Called with each object before it is kept: whatever the owner does not need may go (metadata.name, namespace, uid
+  // and resourceVersion must stay). Set before start().
+  void trim_by(std::function<void(T&)> trim) { trim_ = std::move(trim); }
   // Called for each change, also for the objects of the first set (as added, before synced() turns true).
   void on_event(std::function<void(const Event&)> listener) { listener_ = std::move(listener); }
   // Called once, when the first set is complete.
@@ -156,6 +159,7 @@ class Informer final : public InformerBase {
   }
 
   void apply(Change change, const std::string& key, MessagePtr message) override {
+    if (trim_ && message != nullptr) trim_(static_cast<T&>(*message));
     Event event{change, key, std::static_pointer_cast<const T>(message), find(key)};
     if (change == Change::removed) {
       if (event.before == nullptr) return;
@@ -180,6 +184,7 @@ class Informer final : public InformerBase {
   }
 
   std::map<std::string, Ptr> objects_;
+  std::function<void(T&)> trim_;
   std::function<void(const Event&)> listener_;
   std::function<void()> synced_listener_;
 };

@@ -92,8 +92,8 @@ std::vector<Rejection> other_predicates(const AdmissionInput& input) {
   return failed;
 }
 
-Admission check_predicates(const AdmissionInput& input) {
-  Admission out;
+AdmissionDecision check_predicates(const AdmissionInput& input) {
+  AdmissionDecision out;
   const std::vector<Shortage> shortages = resource_shortages(input.pod, *input.node, input.others);
   const std::vector<Rejection> others = other_predicates(input);
   const bool critical = is_critical(input.pod);
@@ -151,11 +151,11 @@ Refusal check_shutdown(const AdmissionInput& input) {
 
 }  // namespace
 
-Admission admit(const AdmissionInput& input) {
+AdmissionDecision admit(const AdmissionInput& input) {
   for (const auto check : {check_pressure, check_sysctls, check_node_and_os}) {
     if (Refusal refusal = check(input)) return {.rejection = std::move(refusal)};
   }
-  Admission out = check_predicates(input);
+  AdmissionDecision out = check_predicates(input);
   if (out.rejection) return out;
   for (const auto check : {check_apparmor, check_pod_level_resources, check_features, check_shutdown}) {
     // Nobody has to go for a pod that does not come.

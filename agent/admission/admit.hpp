@@ -35,7 +35,7 @@ struct AdmissionInput {
   const AdmissionFacts& facts;
 };
 
-struct Admission {
+struct AdmissionDecision {
   std::optional<Rejection> rejection;
   // To be killed first, one after another, each with its own grace, reason Preempting (contract 02 §14).
   std::vector<api::PodPtr> victims;
@@ -47,7 +47,7 @@ struct Admission {
   bool admitted() const { return !rejection.has_value(); }
 };
 
-Admission admit(const AdmissionInput& input);
+AdmissionDecision admit(const AdmissionInput& input);
 
 inline constexpr std::string_view kPreemptingReason = "Preempting";
 inline constexpr std::string_view kPreemptingMessage = "Preempted in order to admit critical pod";

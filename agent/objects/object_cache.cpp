@@ -120,7 +120,8 @@ Task<void> ObjectCache::fetch(std::shared_ptr<Fetched> into, ObjectKind kind, st
   }
 }
 
-Task<std::shared_ptr<const ObjectResolver>> ObjectCache::resolve_for(api::PodPtr pod, api::core::Container container) {
+Task<Result<std::shared_ptr<const ObjectResolver>>> ObjectCache::resolve_for(api::PodPtr pod,
+                                                                             api::core::Container container) {
   auto fetched = std::make_shared<Fetched>();
   const std::vector<PodReference> references = environment_references(container);
   std::vector<Task<void>> tasks;
@@ -128,7 +129,8 @@ Task<std::shared_ptr<const ObjectResolver>> ObjectCache::resolve_for(api::PodPtr
     tasks.push_back(fetch(fetched, references[i].kind, pod->metadata().namespace_(), references[i].name));
   }
   if (!tasks.empty()) co_await base::when_all(std::move(tasks));
-  co_return std::shared_ptr<const ObjectResolver>(fetched);
+  std::shared_ptr<const ObjectResolver> resolver = fetched;
+  co_return resolver;
 }
 
 }  // namespace keelson::agent

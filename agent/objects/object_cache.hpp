@@ -37,7 +37,8 @@ class ObjectCache {
   base::Task<Result<ConfigMapPtr>> config_map(std::string ns, std::string name);
   base::Task<Result<SecretPtr>> secret(std::string ns, std::string name);
   // All that the container's variables need, as it is now. What could not be had is an error when it is asked for.
-  base::Task<std::shared_ptr<const ObjectResolver>> resolve_for(api::PodPtr pod, api::core::Container container);
+  base::Task<Result<std::shared_ptr<const ObjectResolver>>> resolve_for(api::PodPtr pod,
+                                                                        api::core::Container container);
 
   std::size_t watches() const { return config_maps_.watches() + secrets_.watches(); }
 

@@ -3,8 +3,6 @@
 #include <map>
 #include <utility>
 
-#include "agent/sync/containers.hpp"
-
 namespace keelson::agent {
 namespace {
 
@@ -25,7 +23,9 @@ class References {
   std::map<std::pair<ObjectKind, std::string>, bool> found_;
 };
 
-void add_environment(References& references, const api::core::Container& container) {
+// Of a container or of what an ephemeral one has in common with it.
+template <class Container>
+void add_environment(References& references, const Container& container) {
   for (const auto& source : container.envfrom()) {
     references.add(ObjectKind::config_map, source.configmapref().localobjectreference().name(), false);
     references.add(ObjectKind::secret, source.secretref().localobjectreference().name(), false);
@@ -59,8 +59,11 @@ std::string_view to_string(ObjectKind kind) { return kind == ObjectKind::config_
 std::vector<PodReference> pod_references(const api::Pod& pod) {
   References references;
   for (const auto& secret : pod.spec().imagepullsecrets()) references.add(ObjectKind::secret, secret.name(), false);
-  for_each_container(
-      pod, [&](ContainerRef ref, const std::string&) { add_environment(references, container_of(pod, ref)); });
+  for (const auto& container : pod.spec().initcontainers()) add_environment(references, container);
+  for (const auto& container : pod.spec().containers()) add_environment(references, container);
+  for (const auto& container : pod.spec().ephemeralcontainers()) {
+    add_environment(references, container.ephemeralcontainercommon());
+  }
   for (const auto& volume : pod.spec().volumes()) add_volume(references, volume.volumesource());
   return references.list();
 }

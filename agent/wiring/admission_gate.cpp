@@ -58,7 +58,7 @@ PodAdmission AdmissionGate::ask(const api::PodPtr& pod) {
   }
   const std::vector<api::PodPtr> active = others(*pod);
   const AdmissionInput input{*pod, node.get(), active, facts_};
-  const Admission answer = admit(input);
+  const AdmissionDecision answer = admit(input);
   if (answer.rejection && answer.only_affinity_failed && !read_afresh && look_afresh(uid)) return waits;
   fresh_.erase(uid);
   if (answer.rejection) return refuse(*pod, *answer.rejection);

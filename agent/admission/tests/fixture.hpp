@@ -29,10 +29,12 @@ struct Node {
     facts.sysctls = SysctlAllowlist::create({}, "6.1.0-18-amd64").value();
   }
 
-  Admission admit(const api::Pod& pod) const { return agent::admit({pod, known ? &node : nullptr, others, facts}); }
+  AdmissionDecision admit(const api::Pod& pod) const {
+    return agent::admit({pod, known ? &node : nullptr, others, facts});
+  }
   // "Reason: message", or "" for an admitted pod.
   std::string verdict(const api::Pod& pod) const {
-    const Admission answer = admit(pod);
+    const AdmissionDecision answer = admit(pod);
     return answer.admitted() ? "" : answer.rejection->reason + ": " + answer.rejection->message;
   }
   std::string verdict(const std::string& yaml) const { return verdict(pod_of(yaml)); }

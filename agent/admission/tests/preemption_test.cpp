@@ -100,7 +100,7 @@ TEST(Preemption, SparesCriticalPodsOfTheSamePriority) {
 TEST(Preemption, MakesRoomForACriticalPod) {
   Node node;
   node.others = {burstable("small", "500m", "1Gi"), burstable("big", "1500m", "1Gi")};
-  const Admission answer = node.admit(critical("1", "1Gi"));
+  const AdmissionDecision answer = node.admit(critical("1", "1Gi"));
   EXPECT_TRUE(answer.admitted());
   EXPECT_EQ(names(answer.victims), "big");
   EXPECT_EQ(answer.preemption_signal, "cpu");
@@ -122,7 +122,7 @@ TEST(Preemption, TakesNobodyWhenThePodIsRefusedAnyhow) {
   node.others = {burstable("b", "2", "1Gi")};
   api::Pod pod = critical("1", "1Gi");
   (*pod.mutable_spec()->mutable_nodeselector())["disk"] = "ssd";
-  Admission answer = node.admit(pod);
+  AdmissionDecision answer = node.admit(pod);
   EXPECT_EQ(answer.rejection->reason, "NodeAffinity") << "room could be made, but not for this";
   EXPECT_FALSE(answer.only_affinity_failed);
   pod.mutable_spec()->clear_nodeselector();

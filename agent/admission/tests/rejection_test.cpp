@@ -37,7 +37,7 @@ TEST(Rejection, IsWhatAKubeletDecidedForEachRecordedPod) {
     const api::core::PodStatus recorded = pod.status();
     pod.mutable_status()->Clear();
     pod.mutable_status()->set_phase("Pending");
-    const Admission answer = admit({pod, &node, {}, facts});
+    const AdmissionDecision answer = admit({pod, &node, {}, facts});
     if (!recorded.message().starts_with("Pod was rejected: ")) {
       EXPECT_TRUE(answer.admitted()) << name << ": " << answer.rejection->message;
       continue;

@@ -200,7 +200,7 @@ TEST_F(ObjectCacheTest, GetsAllThatAContainerNeedsInOneGo) {
              "{secretRef: {name: s}}]}]"));
   cluster.server.put(kSecrets, secret("s", "2"));
   add(*pod);
-  const auto resolver = cluster.run(cache.resolve_for(pod, pod->spec().containers(0)));
+  const auto resolver = cluster.run(cache.resolve_for(pod, pod->spec().containers(0))).value();
   const auto map = resolver->config_map("ns", "cm");
   ASSERT_TRUE(map.ok());
   EXPECT_EQ((*map)->data().at("k"), "1");
@@ -223,7 +223,7 @@ TEST_F(ObjectCacheTest, WaitsForAllOfThemAtOnce) {
   const auto resolver = cluster.begin(cache.resolve_for(pod, pod->spec().containers(0)));
   cluster.clock.advance(1s);
   ASSERT_TRUE(resolver->has_value());
-  EXPECT_FALSE((**resolver)->config_map("ns", "b").ok());
+  EXPECT_FALSE((**resolver).value()->config_map("ns", "b").ok());
 }
 
 TEST_F(ObjectCacheTest, RetriesAReadThatWasForbiddenForAMoment) {
