@@ -61,6 +61,7 @@ class Node:
         self.directory = tempfile.mkdtemp(prefix="keelson-bench-")
         self.port = free_port()
         self.agent = self.runtime = None
+        self.extra = []  # further arguments of the agent
         self.written = {}
         self.cgroup_root = f"/keelson-bench-{os.getpid()}" if cgroups else None
         self.manifests = self.directory + "/manifests"
@@ -74,7 +75,8 @@ class Node:
 
     def write_script(self, events, exits):
         # A container of pod exits-N exits once, soon after its first start.
-        rules = [{"pod": f"exits-{i}-{NODE_NAME}", "times": 1, "exitAfter": f"{EXITS_AFTER}s", "exitCode": 1} for i in range(exits)]
+        rules = [{"pod": f"exits-{i}{suffix}", "times": 1, "exitAfter": f"{EXITS_AFTER}s", "exitCode": 1}
+                 for i in range(exits) for suffix in ("", "-" + NODE_NAME)]  # from the API, and from a manifest
         script = {"runtime": {"events": events}, "images": ["bench:1"], "pullable": [{"name": "*"}], "behaviours": rules}
         with open(self.directory + "/script.json", "w", encoding="utf-8") as file:
             json.dump(script, file)
@@ -152,7 +154,7 @@ class Node:
         d = self.directory
         self.agent = self.spawn("keelson", [
             self.keelson, "--config", d + "/config.json", "--root-dir", d + "/root", "--cert-dir", d + "/pki",
-            "--control-socket", d + "/keelson.sock", "--hostname-override", NODE_NAME])
+            "--control-socket", d + "/keelson.sock", "--hostname-override", NODE_NAME] + self.extra)
         wait_for(lambda: self.healthy() and ready(), 60, "the agent to be ready")
         return time.monotonic() - began
 
@@ -294,7 +296,7 @@ class Node:
 
     def line_time(self, name, instance):
         """When the first line of a container's log was written: the moment it started. `keelson ps` has whole seconds."""
-        directory = next(entry for entry in os.listdir(self.logs) if entry.startswith(f"default_{name}-{NODE_NAME}_"))
+        directory = next(entry for entry in os.listdir(self.logs) if entry.startswith((f"default_{name}-{NODE_NAME}_", f"default_{name}_")))
         with open(f"{self.logs}/{directory}/main/{instance}.log", encoding="utf-8") as log:
             return seconds_of(log.readline().split()[0])
 

@@ -19,6 +19,13 @@ BUDGETS = {
     "delete-wall-100": (10, 8),
     "exit-restart": (100, 50),
     "restart-100": (1, 0.5),
+    # In a cluster, less the 0.11 s (start) and 0.08 s (stop) of a real runtime. Requests: a kubelet makes 8 (GET before
+    # each patch) and 4 events for such a pod.
+    "create-ready": (60, 30),
+    "delete-gone": (170, 70),
+    "exit-status": (100, 50),
+    "requests": (8, 4.1),
+    "event-requests": (4, 4),
 }
 
 

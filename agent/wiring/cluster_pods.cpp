@@ -34,10 +34,6 @@ void ClusterPods::Sink::forget(const std::string& uid) {
   writer_.forget(uid);
 }
 
-std::optional<api::core::PodStatus> ClusterPods::Sink::known(const api::Pod& pod) const {
-  return writer_.known_status(pod);
-}
-
 void ClusterPods::Sink::added(const api::PodPtr& pod) {
   if (is_static(*pod)) mirrors_.static_pod_added(pod);
 }

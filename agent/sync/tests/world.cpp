@@ -117,9 +117,7 @@ Task<Status> FakePodCgroups::remove(std::string uid) {
 
 Task<std::optional<PodCgroupValues>> FakePodCgroups::values(api::PodPtr pod) {
   if (groups.count(pod->metadata().uid()) == 0) co_return std::nullopt;
-  PodCgroupValues values;
-  values.cpu_shares = 2;
-  co_return values;
+  co_return in_force;
 }
 
 Task<Result<std::vector<std::string>>> FakePodCgroups::list() {

@@ -68,6 +68,7 @@ class FakePodVolumes final : public PodVolumes {
 class FakePodCgroups final : public PodCgroups {
  public:
   std::set<std::string> groups;  // UIDs
+  PodCgroupValues in_force{2, {}, {}, {}};
   std::map<std::string, Error> ensure_fails;
   std::map<std::string, Error> remove_fails;
 
@@ -97,9 +98,9 @@ class FakeStatusSink final : public StatusSink {
     all.push_back({pod->metadata().uid(), status, false, true});
   }
   void forget(const std::string&) override {}
-  std::optional<api::core::PodStatus> known(const api::Pod& pod) const override {
+  const api::core::PodStatus* known(const api::Pod& pod) const override {
     const auto found = remembered.find(full_name(pod));
-    return found == remembered.end() ? std::nullopt : std::optional(found->second);
+    return found == remembered.end() ? nullptr : &found->second;
   }
 };
 
