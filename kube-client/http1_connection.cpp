@@ -24,7 +24,7 @@ bool has_body(const HttpRequest& request) {
 // Passes what it recognises to the exchange.
 class Http1Connection::Parser final : public http::basic_parser<false> {
  public:
-  Parser(Exchange& exchange, std::size_t header_limit) : exchange_(exchange) {
+  Parser(Exchange& exchange, std::size_t header_limit) : exchange_(exchange), limit_(header_limit) {
     this->header_limit(static_cast<std::uint32_t>(header_limit));
     body_limit(boost::none);
     eager(true);
@@ -35,7 +35,9 @@ class Http1Connection::Parser final : public http::basic_parser<false> {
  private:
   void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int code, string_view, int, error_code&) override { code_ = code; }
-  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
+  void on_field_impl(http::field, string_view name, string_view value, error_code& error) override {
+    fields_size_ += name.size() + value.size();
+    if (fields_size_ > limit_) error = http::error::header_limit;
     if (in_body_ || interim()) return;  // trailers
     std::string lower(name);
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -60,6 +62,8 @@ class Http1Connection::Parser final : public http::basic_parser<false> {
   void on_finish_impl(error_code&) override {}
 
   Exchange& exchange_;
+  std::size_t limit_;
+  std::size_t fields_size_ = 0;  // the base class limits a part at a time only
   int code_ = 0;
   bool in_body_ = false;
 };

@@ -84,11 +84,16 @@ struct Http2Callbacks {
   }
 
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int code, void* user) {
-    self(user).protocol_error_ = nghttp2_strerror(code);
     Exchange* exchange = self(user).find(frame->hd.stream_id);
     if (exchange != nullptr) {
-      exchange->fail(Error(ErrorKind::invalid, "the answer is not valid HTTP/2: " + self(user).protocol_error_), false);
+      exchange->fail(Error(ErrorKind::invalid, std::string("the answer is not valid HTTP/2: ") + nghttp2_strerror(code)),
+                     false);
     }
+    return 0;
+  }
+
+  static int on_error(nghttp2_session*, int, const char* text, std::size_t size, void* user) {
+    self(user).engine_says_.assign(text, size);
     return 0;
   }
 
@@ -120,6 +125,7 @@ Http2Connection::Http2Connection(ConnectionContext& context, std::unique_ptr<Cha
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Http2Callbacks::on_stream_close);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Http2Callbacks::on_frame_sent);
   nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, Http2Callbacks::on_invalid_frame);
+  nghttp2_session_callbacks_set_error_callback2(callbacks, Http2Callbacks::on_error);
   nghttp2_option* option = nullptr;
   nghttp2_option_new(&option);
   nghttp2_option_set_no_auto_window_update(option, 1);
@@ -245,6 +251,7 @@ void Http2Connection::going_away(std::uint32_t code, std::string_view text) {
   context_.log.debug(2, "The API server lets go of a connection",
                      {{"reason", nghttp2_http2_strerror(code)}, {"text", text.substr(0, 256)}, {"streams", open_}});
   retired_ = true;
+  peer_leaves_ = true;
   on_room();
 }
 
@@ -282,11 +289,10 @@ void Http2Connection::next_output(std::string& out) {
 
 void Http2Connection::close_when_done() {
   if (closed_ || nghttp2_session_want_read(session_) != 0 || nghttp2_session_want_write(session_) != 0) return;
-  if (protocol_error_.empty()) {
-    close(Error(ErrorKind::unavailable, context_.authority + " ended the connection"));
-  } else {
-    close(Error(ErrorKind::invalid, "the answer of " + context_.authority + " is not HTTP/2: " + protocol_error_));
-  }
+  if (peer_leaves_) return close(Error(ErrorKind::unavailable, context_.authority + " ended the connection"));
+  // The engine has given up its peer.
+  close(Error(ErrorKind::invalid, "the answer of " + context_.authority + " is not valid HTTP/2" +
+                                      (engine_says_.empty() ? "" : ": " + engine_says_)));
 }
 
 void Http2Connection::on_closed() {

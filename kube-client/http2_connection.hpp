@@ -55,7 +55,8 @@ class Http2Connection final : public Connection {
   Streams streams_;       // those that somebody still waits for
   std::size_t open_ = 0;  // given up ones included, until they are closed
   std::optional<std::size_t> limit_;
-  std::string protocol_error_;
+  bool peer_leaves_ = false;  // GOAWAY came
+  std::string engine_says_;   // nghttp2's last complaint
   base::Notification busy_;
 };
 
