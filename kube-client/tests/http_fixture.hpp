@@ -40,8 +40,17 @@ class TestCredentials final : public Credentials {
   std::function<void()> listener;
 };
 
+// The answer of a task that may outlive the scope it was begun in.
 template <class T>
-base::Task<void> keep(base::Task<T> task, std::optional<T>* place) {
+using Later = std::shared_ptr<std::optional<T>>;
+
+template <class T>
+Later<T> later() {
+  return std::make_shared<std::optional<T>>();
+}
+
+template <class T>
+base::Task<void> keep(base::Task<T> task, Later<T> place) {
   T value = co_await std::move(task);
   place->emplace(std::move(value));
 }
@@ -124,10 +133,9 @@ class HttpTest : public ::testing::Test {
 
   template <class T>
   T run(base::Task<T> task) {
-    std::optional<T> place;
-    base::spawn(gate, "test", keep<T>(std::move(task), &place));
-    KEELSON_CHECK(until([&place] { return place.has_value(); }) && "the task did not end within 10 s");
-    return std::move(*place);
+    auto place = begin<T>(std::move(task));
+    KEELSON_CHECK(until([place] { return place->has_value(); }) && "the task did not end within 10 s");
+    return std::move(**place);
   }
   void finish(base::Task<void> task) {
     base::Gate own(loop);
@@ -135,8 +143,10 @@ class HttpTest : public ::testing::Test {
     KEELSON_CHECK(until([&own] { return own.tasks() == 0; }) && "a stop did not end within 10 s");
   }
   template <class T>
-  void begin(base::Task<T> task, std::optional<T>* place, std::string name = "test") {
+  Later<T> begin(base::Task<T> task, std::string name = "test") {
+    auto place = later<T>();
     base::spawn(gate, std::move(name), keep<T>(std::move(task), place));
+    return place;
   }
 
   Answer send(HttpRequest request, base::Duration limit = 5s) {

@@ -24,15 +24,15 @@ class HttpStreams : public HttpTest {
   // Opens without waiting.
   void begin_watches(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      watches.push_back(std::make_unique<std::optional<Opened>>());
-      begin<Opened>(transport->open(get("/watch/" + std::to_string(watches.size())), 30s), watches.back().get());
+      const std::string path = "/watch/" + std::to_string(watches.size() + 1);
+      watches.push_back(begin<Opened>(transport->open(get(path), 30s)));
     }
   }
   std::size_t opened() const {
     return static_cast<std::size_t>(std::count_if(
         watches.begin(), watches.end(), [](const auto& watch) { return watch->has_value() && (*watch)->ok(); }));
   }
-  std::vector<std::unique_ptr<std::optional<Opened>>> watches;
+  std::vector<Later<Opened>> watches;
 };
 
 TEST(ConnectionsAllowed, AreTwoUnlessTheServerAllowsTooFewStreams) {
@@ -48,8 +48,7 @@ TEST_F(HttpStreams, FiveHundredStreamsShareTwoConnectionsOf250) {
   start(250);
   begin_watches(492);
   ASSERT_TRUE(until([this] { return opened() == 492; }));
-  std::vector<std::optional<Answer>> held(8);
-  for (auto& one : held) begin<Answer>(transport->send(get("/hold"), 30s), &one);
+  for (int i = 0; i < 8; ++i) begin<Answer>(transport->send(get("/hold"), 30s));
   ASSERT_TRUE(until([this] { return server->open_streams() == 500; }));
   EXPECT_EQ(server->accepted(), 2u);
   EXPECT_EQ(transport->stats().connections, 2u);
@@ -81,8 +80,7 @@ TEST_F(HttpStreams, ShortRequestsWaitForAFreeStreamInOrder) {
   HttpTransportOptions options;
   options.connections_limit = 2;
   start(2, options);
-  std::vector<std::optional<Answer>> held(4);
-  for (auto& one : held) begin<Answer>(transport->send(get("/hold"), 1s), &one);
+  for (int i = 0; i < 4; ++i) begin<Answer>(transport->send(get("/hold"), 1s));
   ASSERT_TRUE(until([this] { return server->open_streams() == 4; }));
   auto late = send(get("/short"), 100ms);
   ASSERT_FALSE(late.ok());
@@ -151,8 +149,7 @@ TEST_F(HttpStreams, GoAwayResendsWhatTheServerWillNotServe) {
   start(250);
   begin_watches(1);
   ASSERT_TRUE(until([this] { return opened() == 1; }));
-  std::optional<Answer> held;
-  begin<Answer>(transport->send(post("/hold", "x"), 30s), &held);
+  begin<Answer>(transport->send(post("/hold", "x"), 30s));
   ASSERT_TRUE(until([this] { return server->requests.size() == 2; }));
   server->go_away(1);
   ASSERT_TRUE(until([this] { return server->requests.size() == 3; }));
@@ -211,9 +208,7 @@ TEST_F(HttpStreams, ADeadPeerIsNoticedUnderAWatch) {
 TEST_F(HttpStreams, AnIdleConnectionCostsNoPingAndIsProbedByTheNextRequest) {
   start(250, impatient());
   ASSERT_TRUE(send(get("/short")).ok());
-  std::optional<bool> slept;
-  begin<bool>(base::with_timeout(clock, 350ms, clock.sleep_for(1h)), &slept);
-  ASSERT_TRUE(until([&] { return slept.has_value(); }));
+  run<bool>(base::with_timeout(clock, 350ms, clock.sleep_for(1h)));
   EXPECT_EQ(server->pings, 0u);
   server->freeze();
   auto answer = send(post("/short", "x"), 5s);
@@ -245,21 +240,21 @@ TEST(HttpSilence, EightSecondsOfSilenceAreTheEndWithTheDefaults) {
   TestCredentials credentials;
   HttpTransport transport(loop, clock, pool, endpoint, credentials, "", base::Logger());
   using Opened = Result<std::unique_ptr<HttpStream>>;
-  std::optional<Opened> opened;
-  base::spawn(gate, "open", keep<Opened>(transport.open(get("/watch"), 1h), &opened));
-  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return opened.has_value(); }));
-  ASSERT_TRUE(opened->ok());
-  std::optional<Result<std::string>> first;
-  base::spawn(gate, "read", keep<Result<std::string>>((**opened)->read(), &first));
-  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return first.has_value(); }));
+  auto opened = later<Opened>();
+  base::spawn(gate, "open", keep<Opened>(transport.open(get("/watch"), 1h), opened));
+  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return opened->has_value(); }));
+  ASSERT_TRUE((*opened)->ok());
+  auto first = later<Result<std::string>>();
+  base::spawn(gate, "read", keep<Result<std::string>>((***opened)->read(), first));
+  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return first->has_value(); }));
   server.freeze();
-  std::optional<Result<std::string>> piece;
-  base::spawn(gate, "read", keep<Result<std::string>>((**opened)->read(), &piece));
+  auto piece = later<Result<std::string>>();
+  base::spawn(gate, "read", keep<Result<std::string>>((***opened)->read(), piece));
   clock.advance(7999ms);
-  EXPECT_FALSE(piece.has_value());
+  EXPECT_FALSE(piece->has_value());
   clock.advance(2ms);
-  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return piece.has_value(); }));
-  EXPECT_FALSE(piece->ok());
+  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return piece->has_value(); }));
+  EXPECT_FALSE((*piece)->ok());
   bool done = false;
   base::spawn(gate, "stop", base::testing::await_stop(&gate, &done));
   base::Gate last(loop);

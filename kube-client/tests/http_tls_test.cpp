@@ -117,8 +117,7 @@ TEST_F(HttpTls, OurCertificateIsPresentedAndReplaced) {
   EXPECT_EQ(server->requests.back().certificate, "system:node:one");
   auto watch = open(get("/watch"));
   ASSERT_TRUE(read(*watch).ok());
-  std::optional<Answer> held;
-  begin<Answer>(transport->send(post("/hold", "x"), 1s), &held);
+  auto held = begin<Answer>(transport->send(post("/hold", "x"), 1s));
   ASSERT_TRUE(until([this] { return server->requests.size() == 3; }));
 
   credentials.own = authority().issue("system:node:two", {});
@@ -128,9 +127,9 @@ TEST_F(HttpTls, OurCertificateIsPresentedAndReplaced) {
   EXPECT_EQ(piece.error().kind(), ErrorKind::unavailable);
   ASSERT_TRUE(send(get("/")).ok());
   EXPECT_EQ(server->requests.back().certificate, "system:node:two");
-  EXPECT_FALSE(held.has_value()) << "short requests may end on the old connection";
+  EXPECT_FALSE(held->has_value()) << "short requests may end on the old connection";
   EXPECT_EQ(transport->stats().connections, 2u);
-  ASSERT_TRUE(until([&held] { return held.has_value(); }));
+  ASSERT_TRUE(until([held] { return held->has_value(); }));
   EXPECT_TRUE(until([this] { return transport->stats().connections == 1; }));
 }
 
