@@ -84,7 +84,7 @@ base::Task<void> Connection::read_all(std::shared_ptr<Connection> self) {
     self->received_ = true;
     self->heard_at_ = self->context_.clock.steady_now();
     self->on_input(std::string_view(buffer.data(), size));
-    self->flush();
+    if (self->has_output()) self->flush();
   }
 }
 

@@ -64,6 +64,8 @@ class Connection : public Carrier, public std::enable_shared_from_this<Connectio
   virtual void on_input(std::string_view data) = 0;
   virtual void on_end_of_input(const Error& why) { close(why); }
   virtual bool wants_input() const { return true; }
+  // After input: is there anything that next_output() would give?
+  virtual bool has_output() const = 0;
   // Replaces `out` by what is to be sent next; empty: nothing for now.
   virtual void next_output(std::string& out) = 0;
   virtual void on_closed() {}

@@ -28,6 +28,7 @@ class Http1Connection final : public Connection {
   void on_input(std::string_view data) override;
   void on_end_of_input(const Error& why) override;
   bool wants_input() const override;
+  bool has_output() const override { return exchange_ != nullptr && !head_sent_; }
   void next_output(std::string& out) override;
   void on_closed() override { exchange_ = nullptr; }
 

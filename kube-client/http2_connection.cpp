@@ -200,7 +200,7 @@ void Http2Connection::give_up(Exchange& exchange) {
 
 void Http2Connection::consumed(Exchange& exchange, std::size_t size) {
   nghttp2_session_consume_stream(session_, exchange.stream, size);
-  flush();
+  if (has_output()) flush();
 }
 
 bool Http2Connection::header_received(Exchange& exchange, std::string_view name, std::string_view value) {
@@ -272,6 +272,8 @@ void Http2Connection::on_input(std::string_view data) {
   }
   close_when_done();
 }
+
+bool Http2Connection::has_output() const { return nghttp2_session_want_write(session_) != 0; }
 
 void Http2Connection::next_output(std::string& out) {
   while (out.size() < output_size) {

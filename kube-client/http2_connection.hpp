@@ -35,6 +35,7 @@ class Http2Connection final : public Connection {
  protected:
   std::vector<std::shared_ptr<Exchange>> exchanges() const override;
   void on_input(std::string_view data) override;
+  bool has_output() const override;
   void next_output(std::string& out) override;
   void on_closed() override;
 

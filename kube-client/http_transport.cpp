@@ -227,28 +227,31 @@ base::Task<Result<HttpResponse>> HttpTransport::State::whole(HttpRequest request
 HttpTransport::HttpTransport(base::Loop& loop, base::Clock& clock, base::BlockingPool& pool, Endpoint endpoint,
                              Credentials& credentials, std::string user_agent, base::Logger log,
                              HttpTransportOptions options) {
-  if (std::getenv("DISABLE_HTTP2") != nullptr) options.http2 = false;
-  state_ = std::make_unique<State>(loop, clock, pool, std::move(endpoint), credentials, std::move(user_agent),
+  const char* disabled = std::getenv("DISABLE_HTTP2");
+  if (disabled != nullptr && *disabled != '\0') options.http2 = false;
+  state_ = std::make_shared<State>(loop, clock, pool, std::move(endpoint), credentials, std::move(user_agent),
                                    std::move(log), std::move(options));
 }
 
 HttpTransport::~HttpTransport() = default;
 
 base::Task<Result<HttpResponse>> HttpTransport::send(HttpRequest request, base::Duration limit) {
-  const std::string name = state_->name_of(request);
+  const auto state = state_;
+  const std::string name = state->name_of(request);
   auto stage = std::make_shared<const char*>("beginning");
-  auto outcome = co_await base::with_timeout<Result<HttpResponse>>(state_->clock, limit,
-                                                                   state_->whole(std::move(request), stage));
-  if (!outcome) co_return state_->late(limit, stage).wrap(name);
+  auto outcome = co_await base::with_timeout<Result<HttpResponse>>(state->clock, limit,
+                                                                   state->whole(std::move(request), stage));
+  if (!outcome) co_return state->late(limit, stage).wrap(name);
   co_return std::move(*outcome).wrap(name);
 }
 
 base::Task<Result<std::unique_ptr<HttpStream>>> HttpTransport::open(HttpRequest request, base::Duration limit) {
-  std::string name = state_->name_of(request);
+  const auto state = state_;
+  std::string name = state->name_of(request);
   auto stage = std::make_shared<const char*>("beginning");
   auto outcome = co_await base::with_timeout<Result<Held>>(
-      state_->clock, limit, state_->begin(std::move(request), true, stage));
-  if (!outcome) co_return state_->late(limit, stage).wrap(name);
+      state->clock, limit, state->begin(std::move(request), true, stage));
+  if (!outcome) co_return state->late(limit, stage).wrap(name);
   if (!outcome->ok()) co_return std::move(*outcome).error().wrap(name);
   std::unique_ptr<HttpStream> stream = std::make_unique<Stream>(std::move(**outcome), std::move(name));
   co_return stream;
@@ -261,9 +264,10 @@ void HttpTransport::close_all() {
 }
 
 base::Task<void> HttpTransport::stop() {
-  state_->credentials.on_identity_change({});
-  state_->pool.shut(Error(ErrorKind::cancelled, "the client of the API server is stopping"));
-  co_await state_->gate.stop();
+  const auto state = state_;
+  state->credentials.on_identity_change({});
+  state->pool.shut(Error(ErrorKind::cancelled, "the client of the API server is stopping"));
+  co_await state->gate.stop();
 }
 
 HttpTransportStats HttpTransport::stats() const {

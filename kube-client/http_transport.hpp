@@ -6,7 +6,7 @@
 // Owner: the agent's wiring or a test; the loop, the clock, the pool and the credentials outlive it. Thread: the loop.
 // Stops: stop(), which fails all requests in progress with `cancelled` and waits for the connections' tasks; it must
 // have been awaited before destruction. Streams may be destroyed later than that. Failures: see transport.hpp.
-// Environment: DISABLE_HTTP2 (any value) means HTTP/1.1 only. Source: contract 01 §6.1, §10.
+// Environment: DISABLE_HTTP2 (anything) means HTTP/1.1 only. Source: contract 01 §6.1, §10.
 #pragma once
 
 #include <memory>
@@ -38,7 +38,7 @@ class HttpTransport final : public Transport {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // calls that have not unwound yet hold it, too
 };
 
 }  // namespace keelson::kube

@@ -1,5 +1,7 @@
 // Addresses and proxies.
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 
 #include "kube-client/proxy.hpp"
@@ -13,7 +15,10 @@ using boost::system::error_code;
 
 base::Task<Result<Addresses>> known(Addresses addresses) { co_return addresses; }
 
-base::Task<void> pass_on(std::shared_ptr<Tcp::socket> from, std::shared_ptr<Tcp::socket> to) {
+using TlsSocket = base::asio::ssl::stream<Tcp::socket>;
+
+template <class From, class To>
+base::Task<void> pass_on(std::shared_ptr<From> from, std::shared_ptr<To> to) {
   std::vector<char> buffer(16384);
   while (true) {
     error_code error;
@@ -25,19 +30,26 @@ base::Task<void> pass_on(std::shared_ptr<Tcp::socket> from, std::shared_ptr<Tcp:
     if (error) break;
   }
   error_code ignored;
-  from->close(ignored);
-  to->close(ignored);
+  from->lowest_layer().close(ignored);
+  to->lowest_layer().close(ignored);
 }
 
 // Speaks CONNECT and passes the bytes on to a port of this machine.
 class TestProxy {
  public:
-  TestProxy(base::Loop& loop, base::Gate& gate, std::uint16_t target, std::string answer)
+  // With an identity it is spoken to by TLS.
+  TestProxy(base::Loop& loop, base::Gate& gate, std::uint16_t target, std::string answer,
+            std::optional<Identity> identity = {})
       : loop_(loop),
         gate_(gate),
         target_(target),
         answer_(std::move(answer)),
         acceptor_(loop.context(), Tcp::endpoint(base::asio::ip::make_address("127.0.0.1"), 0)) {
+    if (identity) {
+      tls_.emplace(base::asio::ssl::context::tls_server);
+      tls_->use_certificate_chain(base::asio::buffer(identity->certificate_pem));
+      tls_->use_private_key(base::asio::buffer(identity->key_pem), base::asio::ssl::context::pem);
+    }
     base::spawn(gate_, "proxy", accept_all());
   }
   std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
@@ -48,10 +60,17 @@ class TestProxy {
     while (true) {
       auto client = std::make_shared<Tcp::socket>(loop_.context());
       co_await acceptor_.async_accept(*client, base::asio::use_awaitable);
-      base::spawn(gate_, "proxy client", tunnel(client));
+      if (tls_) {
+        auto secured = std::make_shared<TlsSocket>(std::move(*client), *tls_);
+        co_await secured->async_handshake(base::asio::ssl::stream_base::server, base::asio::use_awaitable);
+        base::spawn(gate_, "proxy client", tunnel<TlsSocket>(secured));
+      } else {
+        base::spawn(gate_, "proxy client", tunnel<Tcp::socket>(client));
+      }
     }
   }
-  base::Task<void> tunnel(std::shared_ptr<Tcp::socket> client) {
+  template <class Socket>
+  base::Task<void> tunnel(std::shared_ptr<Socket> client) {
     std::string head;
     while (!head.ends_with("\r\n\r\n")) {
       char byte = 0;
@@ -64,8 +83,8 @@ class TestProxy {
     auto server = std::make_shared<Tcp::socket>(loop_.context());
     co_await server->async_connect(Tcp::endpoint(base::asio::ip::make_address("127.0.0.1"), target_),
                                    base::asio::use_awaitable);
-    base::spawn(gate_, "proxy up", pass_on(client, server));
-    base::spawn(gate_, "proxy down", pass_on(server, client));
+    base::spawn(gate_, "proxy up", pass_on<Socket, Tcp::socket>(client, server));
+    base::spawn(gate_, "proxy down", pass_on<Tcp::socket, Socket>(server, client));
   }
 
   base::Loop& loop_;
@@ -73,6 +92,7 @@ class TestProxy {
   std::uint16_t target_;
   std::string answer_;
   Tcp::acceptor acceptor_;
+  std::optional<base::asio::ssl::context> tls_;
 };
 
 class HttpDial : public HttpTest {
@@ -185,6 +205,24 @@ TEST_F(HttpDial, ThroughAProxyWithAPassword) {
   ASSERT_EQ(proxy.heads.size(), 1u);
   EXPECT_EQ(proxy.heads[0], "CONNECT kube.test:6443 HTTP/1.1\r\nHost: kube.test:6443\r\nUser-Agent: keelson-test/1\r\n"
                             "Proxy-Authorization: Basic bWU6cEBzcw==\r\n\r\n");
+  finish(transport->stop());
+  finish(gate.stop());
+}
+
+TEST_F(HttpDial, ThroughAProxyThatIsSpokenToByTls) {
+  serve(fine);
+  TestProxy proxy(loop, gate, server->port(), "HTTP/1.1 200 OK\r\n\r\n", server_identity());
+  endpoint.host = "kube.test";
+  endpoint.port = "6443";
+  endpoint.proxy_url = "https://127.0.0.1:" + std::to_string(proxy.port());
+  connect();
+  for (int i = 0; i < 3; ++i) {
+    auto answer = send(get("/"));
+    ASSERT_TRUE(answer.ok()) << answer.error().to_string();
+    EXPECT_EQ(answer->body, "fine");
+  }
+  EXPECT_EQ(server->requests[0].headers.front().first, ":method") << "HTTP/2";
+  EXPECT_EQ(proxy.heads.size(), 1u);
   finish(transport->stop());
   finish(gate.stop());
 }

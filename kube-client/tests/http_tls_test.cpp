@@ -159,6 +159,15 @@ TEST_F(HttpTls, AServerThatAcceptsAndSaysNothingIsGivenUp) {
       << answer.error().to_string();
 }
 
+TEST_F(HttpTls, TheEnvironmentTurnsHttp2Off) {
+  serve(fine);
+  setenv("DISABLE_HTTP2", "1", 1);
+  connect();
+  unsetenv("DISABLE_HTTP2");
+  ASSERT_TRUE(send(get("/")).ok());
+  EXPECT_EQ(server->requests[0].headers.front().first, "host");
+}
+
 TEST_F(HttpTls, PlainHttpWhereTlsIsExpected) {
   ServerOptions options;
   options.tls = false;
