@@ -72,8 +72,7 @@ void keep_watch(Tcp::socket& socket, base::Duration dead_after) {
   set(TCP_KEEPIDLE, 5);
   set(TCP_KEEPINTVL, 2);
   set(TCP_KEEPCNT, 2);
-  set(TCP_USER_TIMEOUT,
-      static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(dead_after).count()));
+  set(TCP_USER_TIMEOUT, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(dead_after).count()));
 }
 
 Status expect_name(SSL* ssl, const std::string& name, bool verify) {
@@ -83,7 +82,8 @@ Status expect_name(SSL* ssl, const std::string& name, bool verify) {
   if (!verify) return {};
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
   // The common name has not counted for many years.
-  X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  X509_VERIFY_PARAM_set_hostflags(parameters,
+                                  X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   const int set = not_an_address ? X509_VERIFY_PARAM_set1_host(parameters, name.data(), name.size())
                                  : X509_VERIFY_PARAM_set1_ip_asc(parameters, address.to_string().c_str());
   if (set == 1) return {};
@@ -106,8 +106,8 @@ Error handshake_error(SSL* ssl, const boost::system::error_code& error, const st
   if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) {
     reason = "it is not for \"" + name + "\" (" + reason + ")";
   }
-  return Error(ErrorKind::unavailable, "TLS handshake with " + what + ": the server's certificate is refused: " +
-                                           reason);
+  return Error(ErrorKind::unavailable,
+               "TLS handshake with " + what + ": the server's certificate is refused: " + reason);
 }
 
 template <class Stream, class Below>

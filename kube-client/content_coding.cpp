@@ -67,8 +67,9 @@ BodyReader::BodyReader(Held exchange) : exchange_(std::move(exchange)) {
   const std::string coding = *found;
   if (coding == "gzip" || coding == "x-gzip") {
     gunzip_ = std::make_unique<Gunzip>();
-    std::erase_if(exchange_->headers,
-                  [](const auto& field) { return field.first == "content-encoding" || field.first == "content-length"; });
+    std::erase_if(exchange_->headers, [](const auto& field) {
+      return field.first == "content-encoding" || field.first == "content-length";
+    });
   } else if (coding != "identity" && !coding.empty()) {
     refused_ = Error(ErrorKind::invalid, "the answer has the content coding " + coding.substr(0, 64) +
                                              ", which was not asked for (expected gzip or none)");

@@ -155,8 +155,8 @@ base::Task<Result<std::unique_ptr<Channel>>> Dialer::connect(std::string host, s
     const auto& address = (*addresses)[first_ % count];
     const asio::ip::tcp::endpoint to(address, static_cast<std::uint16_t>(std::atoi(port.c_str())));
     const std::string shown = host_and_port(address.to_string(), port);
-    auto connected = co_await base::with_timeout<Result<std::unique_ptr<Channel>>>(
-        clock_, limit, connect_tcp(loop_, to, dead_after));
+    auto connected = co_await base::with_timeout<Result<std::unique_ptr<Channel>>>(clock_, limit,
+                                                                                   connect_tcp(loop_, to, dead_after));
     if (connected && connected->ok()) {
       *peer = shown == name ? name : name + " (" + shown + ")";
       co_return std::move(*connected);

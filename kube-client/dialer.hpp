@@ -1,9 +1,9 @@
 // Dialer: makes connections to the API server, by name, address, proxy and TLS.
 //
-// All addresses of the name are tried in turn, beginning with the one that worked last; after trouble the next one comes
-// first. Owner: HttpTransport. Thread: the loop; names are resolved on the blocking pool. Stops: with the awaiting task.
-// Fails with `unavailable` and one line that names the server and the reason; `invalid` for a client certificate or an
-// authority that cannot be used. Source: contract 01 §6.1, §10; RFC 9110 §9.3.6 (CONNECT).
+// All addresses of the name are tried in turn, beginning with the one that worked last; after trouble the next one
+// comes first. Owner: HttpTransport. Thread: the loop; names are resolved on the blocking pool. Stops: with the
+// awaiting task. Fails with `unavailable` and one line that names the server and the reason; `invalid` for a client
+// certificate or an authority that cannot be used. Source: contract 01 §6.1, §10; RFC 9110 §9.3.6 (CONNECT).
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

@@ -1,8 +1,9 @@
 // Exchange: one request and what has come of its answer so far; where the one who asks and a connection meet.
 //
 // The connection fills it (head, pieces of the body, the end or a failure) and rings the bell; the asker takes the body
-// out and so lets the connection fetch more. Owner: shared by the asker (who has it in a Held) and the connection. Thread: the loop. Failures carry the kinds of transport.hpp; `resendable` says that the server has
-// not seen the request, or that a GET may be repeated on another connection. Source: RFC 9110 §9.2.2; RFC 9113 §8.7.
+// out and so lets the connection fetch more. Owner: shared by the asker (who has it in a Held) and the connection.
+// Thread: the loop. Failures carry the kinds of transport.hpp; `resendable` says that the server has not seen the
+// request, or that a GET may be repeated on another connection. Source: RFC 9110 §9.2.2; RFC 9113 §8.7.
 #pragma once
 
 #include <cstdint>

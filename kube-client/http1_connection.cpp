@@ -129,16 +129,15 @@ void Http1Connection::parse() {
   std::size_t used = 0;
   error_code error;
   while (!closed_ && !parser_->is_done() && used < input_.size()) {
-    const std::size_t count =
-        parser_->put(boost::asio::buffer(input_.data() + used, input_.size() - used), error);
+    const std::size_t count = parser_->put(boost::asio::buffer(input_.data() + used, input_.size() - used), error);
     used += count;
     if (error == http::error::need_more) {
       error = {};
       break;
     }
     if (error) {
-      return close(Error(ErrorKind::invalid, "the answer of " + context_.authority + " is not HTTP/1.1: " +
-                                                 error.message()));
+      return close(
+          Error(ErrorKind::invalid, "the answer of " + context_.authority + " is not HTTP/1.1: " + error.message()));
     }
     if (parser_->is_done() && parser_->interim()) {
       parser_ = std::make_unique<Parser>(*exchange_, context_.options.header_limit);

@@ -46,8 +46,7 @@ struct Http2Callbacks {
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) own.settings_received();
         break;
       case NGHTTP2_GOAWAY:
-        own.going_away(frame->goaway.error_code,
-                       view(frame->goaway.opaque_data, frame->goaway.opaque_data_len));
+        own.going_away(frame->goaway.error_code, view(frame->goaway.opaque_data, frame->goaway.opaque_data_len));
         break;
       case NGHTTP2_HEADERS:
       case NGHTTP2_DATA: {
@@ -86,8 +85,8 @@ struct Http2Callbacks {
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int code, void* user) {
     Exchange* exchange = self(user).find(frame->hd.stream_id);
     if (exchange != nullptr) {
-      exchange->fail(Error(ErrorKind::invalid, std::string("the answer is not valid HTTP/2: ") + nghttp2_strerror(code)),
-                     false);
+      exchange->fail(
+          Error(ErrorKind::invalid, std::string("the answer is not valid HTTP/2: ") + nghttp2_strerror(code)), false);
     }
     return 0;
   }
@@ -256,19 +255,18 @@ void Http2Connection::going_away(std::uint32_t code, std::string_view text) {
 }
 
 void Http2Connection::settings_received() {
-  const std::uint32_t limit =
-      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  const std::uint32_t limit = nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   limit_ = std::min<std::size_t>(limit, 1'000'000);
   context_.changed();
 }
 
 void Http2Connection::on_input(std::string_view data) {
-  const ssize_t used = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(data.data()),
-                                                data.size());
+  const ssize_t used =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
   if (closed_) return;
   if (used < 0) {
-    return close(Error(ErrorKind::invalid, "the answer of " + context_.authority + " is not HTTP/2: " +
-                                               nghttp2_strerror(static_cast<int>(used))));
+    return close(Error(ErrorKind::invalid, "the answer of " + context_.authority +
+                                               " is not HTTP/2: " + nghttp2_strerror(static_cast<int>(used))));
   }
   close_when_done();
 }

@@ -36,7 +36,7 @@ struct HttpTransportOptions {
   std::size_t connections = 2;
   std::size_t connections_limit = 8;
   std::size_t streams_wanted = 500;
-  std::size_t streams_reserved = 8;  // which long-lived exchanges leave to others
+  std::size_t streams_reserved = 8;   // which long-lived exchanges leave to others
   std::size_t streams_assumed = 100;  // until the server has said
   std::size_t idle_http1 = 8;
   std::size_t dials_http1 = 16;  // at a time
@@ -52,7 +52,7 @@ struct HttpTransportOptions {
 struct HttpTransportStats {
   std::size_t connections = 0;
   std::size_t streams = 0;
-  std::size_t waiting = 0;   // requests that wait for a connection
+  std::size_t waiting = 0;  // requests that wait for a connection
   std::size_t dialing = 0;
   std::uint64_t opened = 0;  // connections ever
   std::uint64_t resent = 0;  // requests that were sent a second time

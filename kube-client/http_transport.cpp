@@ -142,12 +142,12 @@ std::string HttpTransport::State::name_of(const HttpRequest& request) const {
 }
 
 Error HttpTransport::State::late(base::Duration limit, const Stage& stage) const {
-  return Error(ErrorKind::deadline_exceeded, std::string("not done within ") + seconds_text(limit) + ": still " + *stage);
+  return Error(ErrorKind::deadline_exceeded,
+               std::string("not done within ") + seconds_text(limit) + ": still " + *stage);
 }
 
 // One sending of the request, until the head of its answer is here.
-base::Task<Result<Held>> HttpTransport::State::attempt(HttpRequest request, bool long_lived,
-                                                                            Stage stage) {
+base::Task<Result<Held>> HttpTransport::State::attempt(HttpRequest request, bool long_lived, Stage stage) {
   Held exchange(std::make_shared<Exchange>(loop, std::move(request), long_lived));
   *stage = "waiting for a connection";
   auto placed = co_await pool.place(exchange.shared());
@@ -157,8 +157,7 @@ base::Task<Result<Held>> HttpTransport::State::attempt(HttpRequest request, bool
   co_return exchange;
 }
 
-base::Task<Result<Held>> HttpTransport::State::begin(HttpRequest request, bool long_lived,
-                                                                          Stage stage) {
+base::Task<Result<Held>> HttpTransport::State::begin(HttpRequest request, bool long_lived, Stage stage) {
   KEELSON_CO_TRY(check(request));
   decorate(request);
   bool tried_other_identity = false;
@@ -239,8 +238,8 @@ base::Task<Result<HttpResponse>> HttpTransport::send(HttpRequest request, base::
   const auto state = state_;
   const std::string name = state->name_of(request);
   auto stage = std::make_shared<const char*>("beginning");
-  auto outcome = co_await base::with_timeout<Result<HttpResponse>>(state->clock, limit,
-                                                                   state->whole(std::move(request), stage));
+  auto outcome =
+      co_await base::with_timeout<Result<HttpResponse>>(state->clock, limit, state->whole(std::move(request), stage));
   if (!outcome) co_return state->late(limit, stage).wrap(name);
   co_return std::move(*outcome).wrap(name);
 }
@@ -249,8 +248,8 @@ base::Task<Result<std::unique_ptr<HttpStream>>> HttpTransport::open(HttpRequest 
   const auto state = state_;
   std::string name = state->name_of(request);
   auto stage = std::make_shared<const char*>("beginning");
-  auto outcome = co_await base::with_timeout<Result<Held>>(
-      state->clock, limit, state->begin(std::move(request), true, stage));
+  auto outcome =
+      co_await base::with_timeout<Result<Held>>(state->clock, limit, state->begin(std::move(request), true, stage));
   if (!outcome) co_return state->late(limit, stage).wrap(name);
   if (!outcome->ok()) co_return std::move(*outcome).error().wrap(name);
   std::unique_ptr<HttpStream> stream = std::make_unique<Stream>(std::move(**outcome), std::move(name));

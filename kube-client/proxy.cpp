@@ -103,7 +103,8 @@ Status check_connect_answer(std::string_view head, const std::string& authority)
   if (status >= 200 && status < 300) return {};
   if (status == 0) return Error(ErrorKind::unavailable, "its answer to CONNECT is not HTTP");
   std::string shown(line.substr(9, 80));
-  std::replace_if(shown.begin(), shown.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
   return Error(ErrorKind::unavailable, "it does not let us through to " + authority + ": " + shown, status);
 }
 

@@ -58,8 +58,8 @@ Status present(SSL_CTX* context, const Identity& identity) {
   auto key_bio = open_pem(identity.key_pem);
   Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, no_password, nullptr));
   if (key == nullptr) {
-    return Error(ErrorKind::invalid, "client key: expected a PEM private key without a pass phrase: " +
-                                         last_tls_error());
+    return Error(ErrorKind::invalid,
+                 "client key: expected a PEM private key without a pass phrase: " + last_tls_error());
   }
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
     return Error(ErrorKind::invalid, "client key does not fit the client certificate: " + last_tls_error());

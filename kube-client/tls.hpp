@@ -2,7 +2,8 @@
 //
 // Made from the endpoint's authorities and our certificate; a new one for each new identity. At least TLS 1.2. Owner:
 // shared by the Dialer and the channels made with it. Thread: the loop. Fails with `invalid` for PEM that cannot be
-// used. Source: contract 01 §6.1, §10; kubeconfig v1 (certificate-authority, tls-server-name, insecure-skip-tls-verify).
+// used. Source: contract 01 §6.1, §10; kubeconfig v1 (certificate-authority, tls-server-name,
+// insecure-skip-tls-verify).
 #pragma once
 
 #include <memory>

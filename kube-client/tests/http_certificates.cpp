@@ -48,8 +48,8 @@ X509* make(const std::string& name, EVP_PKEY* key, long seconds) {
   X509_gmtime_adj(X509_getm_notBefore(certificate), -7200);
   X509_gmtime_adj(X509_getm_notAfter(certificate), seconds);
   X509_NAME* subject = X509_get_subject_name(certificate);
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.c_str()), -1,
-                             -1, 0);
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1,
+                             0);
   X509_set_pubkey(certificate, key);
   return certificate;
 }

@@ -127,8 +127,10 @@ TEST_F(HttpConnection, Http1AnswersAreReadInWhateverPiecesTheyCome) {
       {"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", false, 200, "hello", false},
       {"GET", "HTTP/1.1 204 No Content\r\n\r\n", false, 204, "", true},
       {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", false, 200, "", true},
-      {"POST", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nX-A: no\r\n\r\nHTTP/1.1 201 Made\r\nContent-Length: 0"
-               "\r\n\r\n", false, 201, "", true},
+      {"POST",
+       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nX-A: no\r\n\r\nHTTP/1.1 201 Made\r\nContent-Length: 0"
+       "\r\n\r\n",
+       false, 201, "", true},
       {"GET", "HTTP/1.1 404 \r\nContent-Length: 1\r\n\r\nx", false, 404, "x", true},
       {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n", false, 200, "x", false},
   };

@@ -18,8 +18,8 @@ class HttpExchange : public HttpTest, public ::testing::WithParamInterface<Wire>
   bool http2() const { return GetParam() == Wire::http2; }
 };
 
-INSTANTIATE_TEST_SUITE_P(Wires, HttpExchange,
-                         ::testing::Values(Wire::http2, Wire::tls_http1, Wire::plain_http1), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Wires, HttpExchange, ::testing::Values(Wire::http2, Wire::tls_http1, Wire::plain_http1),
+                         [](const auto& info) {
                            switch (info.param) {
                              case Wire::http2: return "Http2";
                              case Wire::tls_http1: return "Http1OverTls";

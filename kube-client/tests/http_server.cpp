@@ -135,8 +135,7 @@ void TestServer::Peer::start_http2() {
   nghttp2_session_server_new2(&session, callbacks, this, option);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
-  const nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server.options_.max_streams}};
+  const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server.options_.max_streams}};
   nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, 1);
 }
 
@@ -429,7 +428,8 @@ void TestServer::cut_all() {
 }
 
 std::size_t TestServer::connections() const {
-  return static_cast<std::size_t>(std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return !p->closed; }));
+  return static_cast<std::size_t>(
+      std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return !p->closed; }));
 }
 
 std::size_t TestServer::open_streams() const {

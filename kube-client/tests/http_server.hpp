@@ -31,10 +31,11 @@ struct ServerAnswer {
   int status = 200;
   Headers headers;
   std::string body;
-  bool open = false;                   // the body goes on by push(), until finish()
-  bool hold = false;                   // no answer at all
-  std::optional<std::uint32_t> reset;  // after head and body: RST_STREAM with that code; HTTP/1.1: the connection breaks
-  bool no_head = false;                // with reset: nothing before it
+  bool open = false;  // the body goes on by push(), until finish()
+  bool hold = false;  // no answer at all
+  std::optional<std::uint32_t>
+      reset;             // after head and body: RST_STREAM with that code; HTTP/1.1: the connection breaks
+  bool no_head = false;  // with reset: nothing before it
 };
 
 struct ServerOptions {
@@ -45,9 +46,9 @@ struct ServerOptions {
   std::string key_pem;
   std::string client_ca_pem;  // client certificates are then required
   std::string address = "127.0.0.1";
-  std::string raw;        // the answer to whatever comes first, word for word; then the connection is closed
-  bool silent = false;    // accepts and says nothing, not even by TLS
-  bool no_keep = false;   // HTTP/1.1: closes after each answer, without telling
+  std::string raw;       // the answer to whatever comes first, word for word; then the connection is closed
+  bool silent = false;   // accepts and says nothing, not even by TLS
+  bool no_keep = false;  // HTTP/1.1: closes after each answer, without telling
 };
 
 class TestServer {

@@ -37,7 +37,8 @@ class HttpStreams : public HttpTest {
 
 TEST(ConnectionsAllowed, AreTwoUnlessTheServerAllowsTooFewStreams) {
   const HttpTransportOptions options;
-  const std::pair<std::size_t, std::size_t> rows[] = {{1000, 2}, {500, 2}, {250, 2}, {249, 3}, {100, 5}, {10, 8}, {0, 8}};
+  const std::pair<std::size_t, std::size_t> rows[] = {{1000, 2}, {500, 2}, {250, 2}, {249, 3},
+                                                      {100, 5},  {10, 8},  {0, 8}};
   for (const auto& [streams, expected] : rows) EXPECT_EQ(connections_allowed(options, streams), expected) << streams;
   EXPECT_EQ(streams_reserved(options, 250), 8u);
   EXPECT_EQ(streams_reserved(options, 10), 5u);
