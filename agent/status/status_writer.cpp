@@ -400,9 +400,10 @@ std::optional<api::core::PodStatus> StatusWriter::known_status(const std::string
   return copy->status();
 }
 
-const api::core::PodStatus* StatusWriter::known(const api::Pod& pod) const {
+std::optional<api::core::PodStatus> StatusWriter::known_status(const api::Pod& pod) const {
   const api::PodPtr copy = is_static(pod) ? copies_.mirror_of(pod) : copies_.find(pod.metadata().uid());
-  return copy == nullptr ? nullptr : &copy->status();
+  if (copy == nullptr) return std::nullopt;
+  return copy->status();
 }
 
 std::size_t StatusWriter::pending() const {

@@ -47,9 +47,6 @@ class StatusWriter final : public StatusSink {
 
   void publish(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run) override;
   void terminated(const api::PodPtr& pod, const api::core::PodStatus& status) override;
-  // What the API says of a pod, by the newest copy: where an agent that starts anew goes on from. For a static pod what
-  // its mirror says. Valid until the next event of that pod.
-  const api::core::PodStatus* known(const api::Pod& pod) const override;
   void forget(const std::string& uid) override;
 
   // --- from the pod informer: every pod of this node, mirrors included
@@ -58,7 +55,10 @@ class StatusWriter final : public StatusSink {
   // The API server was heard again: whatever waits for its next try is tried now.
   void api_is_back();
 
+  // What the API says of a pod, by the newest copy: where an agent that starts anew goes on from. For a static pod what
+  // its mirror says. Whoever puts this behind a StatusSink answers its known() from here.
   std::optional<api::core::PodStatus> known_status(const std::string& uid) const;
+  std::optional<api::core::PodStatus> known_status(const api::Pod& pod) const;
   // Pods with something that is not sent yet; static pods without a mirror do not count.
   std::size_t pending() const;
   // Called after each request that carried a status: when that was published, and whether it arrived.

@@ -215,7 +215,7 @@ TEST_F(StatusApiTest, MakesAMirrorAndTellsItsStatusAndReplacesItForANewManifest)
   clock.advance(1s);
   ASSERT_TRUE(stored("web-n1").has_value());
   EXPECT_EQ(stored("web-n1")->status().phase(), "Running");
-  ASSERT_NE(writer.known(*first), nullptr);
+  ASSERT_TRUE(writer.known_status(*first).has_value());
 
   const std::string before = stored("web-n1")->metadata().uid();
   const auto second = static_pod("h2");

@@ -301,6 +301,20 @@ TEST_F(StatusWriterTest, SendsNothingOfAPodThatTheWatchSawGo) {
   EXPECT_EQ(writer->pending(), 0u);
 }
 
+TEST_F(StatusWriterTest, GoesOnWithAPodThatWasOnlyThoughtToBeGone) {
+  const auto p = pod("a");
+  api.down = true;
+  publish(p, R"({"phase":"Running"})");
+  writer->on_api_pod_removed("u-a");
+  EXPECT_EQ(writer->pending(), 0u);
+  clock.advance(1min);
+  api.down = false;
+  writer->on_api_pod(p);
+  publish(p, R"({"phase":"Running","podIP":"1"})");
+  clock.advance(12s);
+  EXPECT_EQ(api.pods.at("n/a").status().podip(), "1");
+}
+
 TEST_F(StatusWriterTest, LooksAgainWhenTheUidIsAnotherOne) {
   const auto p = pod("a", "old");
   watching = false;
@@ -393,7 +407,7 @@ TEST_F(StatusWriterTest, KnowsAfterARestartWhatTheApiWasTold) {
   restart();
   ASSERT_TRUE(writer->known_status("u-a").has_value());
   EXPECT_EQ(writer->known_status("u-a")->phase(), "Running");
-  EXPECT_EQ(writer->known(*p)->phase(), "Running");
+  EXPECT_EQ(writer->known_status(*p)->phase(), "Running");
   EXPECT_FALSE(writer->known_status("nobody").has_value());
   publish(p, R"({"phase":"Running"})");
   EXPECT_EQ(api.log.size(), 1u) << "nothing is told twice";
@@ -406,12 +420,12 @@ TEST_F(StatusWriterTest, WritesAStaticPodsStatusToItsMirror) {
   publish(p, R"({"phase":"Running"})");
   EXPECT_TRUE(api.log.empty());
   EXPECT_EQ(writer->pending(), 0u) << "it waits for a mirror";
-  EXPECT_EQ(writer->known(*p), nullptr);
+  EXPECT_FALSE(writer->known_status(*p).has_value());
 
   api.put(mirror(p, "m1"));
   drain(loop);
   EXPECT_EQ(api.bodies, Texts{R"({"metadata":{"uid":"m1"},"status":{"phase":"Running"}})"});
-  EXPECT_EQ(writer->known(*p)->phase(), "Running");
+  EXPECT_EQ(writer->known_status(*p)->phase(), "Running");
 
   // Made anew: the new one is told everything, without a pause.
   api.drop("n/web");
