@@ -1,34 +1,42 @@
-// ApiPodObjects: PodObjects of a node in a cluster, over ObjectCache and ServiceList.
+// ApiPodObjects: PodObjects of a node in a cluster, over ObjectCache, ServiceList and TokenCache.
 //
-// Owner: the agent's wiring, as the two are. Thread: the loop. Source: contract 02 §3.2, §5.1 step 4.
+// Owner: the agent's wiring, as the three are. Thread: the loop. Source: contract 02 §3.2, §5.1 step 4, contract 04 §9.
 #pragma once
 
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "agent/objects/object_cache.hpp"
 #include "agent/objects/service_list.hpp"
+#include "agent/objects/token_cache.hpp"
 #include "agent/sync/pod_objects.hpp"
 
 namespace keelson::agent {
 
 class ApiPodObjects final : public PodObjects {
  public:
-  ApiPodObjects(ObjectCache& objects, ServiceList& services) : objects_(objects), services_(services) {}
+  ApiPodObjects(ObjectCache& objects, ServiceList& services, TokenCache& tokens)
+      : objects_(objects), services_(services), tokens_(tokens) {}
 
   void hold(const api::PodPtr& pod) override { objects_.register_pod(*pod); }
-  void release(const std::string& uid) override { objects_.unregister_pod(uid); }
+  void release(const std::string& uid) override;
   base::Task<Result<std::shared_ptr<const ObjectResolver>>> objects_of(api::PodPtr pod,
-                                                                       api::core::Container container) override {
-    return objects_.resolve_for(std::move(pod), std::move(container));
-  }
+                                                                       api::core::Container container) override;
+  base::Task<Result<std::shared_ptr<const api::core::ConfigMap>>> config_map(api::PodPtr pod,
+                                                                             std::string name) override;
+  base::Task<Result<std::shared_ptr<const api::core::Secret>>> secret(api::PodPtr pod, std::string name) override;
+  base::Task<Result<std::string>> token(api::PodPtr pod, std::string audience, std::int64_t seconds) override;
   std::vector<ServiceInfo> services_for(const std::string& ns) const override { return services_.seen_from(ns); }
   bool services_synced() const override { return services_.synced(); }
 
  private:
   ObjectCache& objects_;
   ServiceList& services_;
+  TokenCache& tokens_;
 };
+
+// The token of the pod's service account, "default" when it names none.
+TokenQuery token_query(const api::Pod& pod, const std::string& audience, std::int64_t seconds);
 
 }  // namespace keelson::agent

@@ -1,0 +1,45 @@
+#include "agent/objects/api_pod_objects.hpp"
+
+#include <utility>
+
+namespace keelson::agent {
+
+using base::Task;
+
+TokenQuery token_query(const api::Pod& pod, const std::string& audience, std::int64_t seconds) {
+  TokenQuery query;
+  query.ns = pod.metadata().namespace_();
+  query.service_account = pod.spec().serviceaccountname().empty() ? "default" : pod.spec().serviceaccountname();
+  if (!audience.empty()) query.audiences.push_back(audience);
+  query.expiration_seconds = seconds;
+  query.pod_name = pod.metadata().name();
+  query.pod_uid = pod.metadata().uid();
+  return query;
+}
+
+void ApiPodObjects::release(const std::string& uid) {
+  objects_.unregister_pod(uid);
+  tokens_.forget_pod(uid);
+}
+
+Task<Result<std::shared_ptr<const ObjectResolver>>> ApiPodObjects::objects_of(api::PodPtr pod,
+                                                                              api::core::Container container) {
+  return objects_.resolve_for(std::move(pod), std::move(container));
+}
+
+Task<Result<std::shared_ptr<const api::core::ConfigMap>>> ApiPodObjects::config_map(api::PodPtr pod, std::string name) {
+  return objects_.config_map(pod->metadata().namespace_(), std::move(name));
+}
+
+Task<Result<std::shared_ptr<const api::core::Secret>>> ApiPodObjects::secret(api::PodPtr pod, std::string name) {
+  return objects_.secret(pod->metadata().namespace_(), std::move(name));
+}
+
+Task<Result<std::string>> ApiPodObjects::token(api::PodPtr pod, std::string audience, std::int64_t seconds) {
+  TokenQuery query = token_query(*pod, audience, seconds);
+  Result<ServiceToken> got = co_await tokens_.token(std::move(query));
+  if (!got.ok()) co_return got.error();
+  co_return std::move(got->token);
+}
+
+}  // namespace keelson::agent
