@@ -52,7 +52,8 @@ struct ApiAnswer {
   std::optional<std::size_t> cut_after;  // a fault: so many bytes of the body, then cut the connection
 };
 
-// What goes wrong with the requests it matches.
+// What goes wrong with the requests it matches. All faults that match apply: latencies add up, of the rest the first one
+// counts.
 struct ApiFault {
   std::string method;       // empty: any
   std::string path_prefix;  // of the target; empty: any
@@ -92,6 +93,7 @@ class FakeApi {
   void add_token(std::string token, ApiUser user);
   std::optional<ApiUser> user_of_token(const std::string& token) const;
   // Node authorization and NodeRestriction for users in system:nodes; everybody in system:masters may do all.
+  // On at first; off: every user may do all.
   void enforce_node_limits(bool on);
 
   // --- The state, as an administrator sees it. Types are those of kube-client/resource.cpp.
@@ -119,6 +121,8 @@ class FakeApi {
   // Whether `sendInitialEvents` is understood (older servers refuse it).
   void offer_watch_list(bool on);
   void offer_protobuf(bool on);
+  // Pods get the projected volume of their service account's token, as in a cluster; off at first.
+  void mount_service_account_tokens(bool on);
   // CSRs of nodes are approved and signed at once by the signer's own CA.
   void sign_requests(bool on);
   std::string ca_certificate() const;
@@ -127,6 +131,7 @@ class FakeApi {
   void remove_fault(const std::string& id);
   void clear_faults();
 
+  base::Loop& loop() { return loop_; }
   const std::vector<ApiLogEntry>& log() const;
   void clear_log();
   std::size_t open_watches() const;
@@ -145,7 +150,9 @@ class FakeApi {
                    std::optional<std::int64_t> grace);
 
   struct State;
-  std::unique_ptr<State> state_;
+  static base::Task<ApiAnswer> answer(std::shared_ptr<State> state, ApiRequest request);
+  base::Loop& loop_;
+  std::shared_ptr<State> state_;  // also held by requests in progress
 };
 
 // --- definitions of the typed helpers
