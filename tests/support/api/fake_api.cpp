@@ -118,6 +118,7 @@ void FakeApi::offer_watch_list(bool on) { state_->backend.switches.watch_list = 
 void FakeApi::offer_protobuf(bool on) { state_->backend.switches.protobuf = on; }
 void FakeApi::sign_requests(bool on) { state_->backend.switches.sign = on; }
 void FakeApi::mount_service_account_tokens(bool on) { state_->backend.switches.mount_tokens = on; }
+kube::Identity FakeApi::authority() const { return state_->backend.signer().authority(); }
 std::string FakeApi::ca_certificate() const { return state_->backend.signer().ca_certificate(); }
 
 void FakeApi::cut_watches(const std::string& plural) { state_->backend.watches().end(plural); }

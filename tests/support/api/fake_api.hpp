@@ -19,6 +19,7 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "kube-client/credentials.hpp"
 #include "kube-client/transport.hpp"
 
 namespace keelson::fakes {
@@ -126,6 +127,8 @@ class FakeApi {
   // CSRs of nodes are approved and signed at once by the signer's own CA.
   void sign_requests(bool on);
   std::string ca_certificate() const;
+  // The CA with its key: who serves HTTPS issues certificates with it (fake_ca.hpp).
+  kube::Identity authority() const;
 
   void add_fault(ApiFault fault);
   void remove_fault(const std::string& id);

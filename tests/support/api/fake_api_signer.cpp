@@ -227,6 +227,14 @@ FakeApiSigner::FakeApiSigner(base::SystemTime now) : keys_(std::make_unique<Keys
 
 FakeApiSigner::~FakeApiSigner() = default;
 
+kube::Identity FakeApiSigner::authority() const {
+  const Bio bio(BIO_new(BIO_s_mem()));
+  KEELSON_CHECK(PEM_write_bio_PrivateKey(bio.get(), keys_->key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return {ca_certificate(), std::string(data, static_cast<std::size_t>(size))};
+}
+
 std::string FakeApiSigner::ca_certificate() const { return pem_of(keys_->certificate.get()); }
 
 std::string FakeApiSigner::Keys::sign(X509_REQ* request, const Csr& csr, base::SystemTime now) const {

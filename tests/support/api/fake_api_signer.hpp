@@ -30,6 +30,7 @@ class FakeApiSigner {
   ~FakeApiSigner();
 
   std::string ca_certificate() const;
+  kube::Identity authority() const;
   std::string server_version() const { return "v1.36.2"; }
   // The request approved and signed, or with the condition that says why not; null when no signer of ours is named.
   NewObject answer(const k8s::certificates::v1::CertificateSigningRequest& csr, base::SystemTime now) const;

@@ -165,6 +165,7 @@ Outcome<ApiAnswer> ApiBackend::serve_token(const ApiRequest& request, const Requ
   auto& meta = *asked.mutable_metadata();
   meta.set_name(info.name);
   meta.set_namespace_(info.ns);
+  meta.set_uid(account->metadata().uid());
   *meta.mutable_creationtimestamp() = api::make_time(clock_.now());
   asked.mutable_status()->set_token(signer_->issue_token(token, clock_.now()));
   *asked.mutable_status()->mutable_expirationtimestamp() = api::make_time(token.expires);

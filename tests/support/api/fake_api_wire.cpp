@@ -173,6 +173,14 @@ Refusal read_body(const ApiRequest& request, bool offer_protobuf, bool strict, c
                    "application/json, application/yaml" +
                        std::string(offer_protobuf ? ", application/vnd.kubernetes.protobuf" : ""));
   }
+  if (type.api_version.empty()) {
+    // Options come under several group versions.
+    const auto node = api::parse_json(request.body);
+    if (!node.ok()) return bad_request(node.error().message());
+    const auto options = api::decode(*node, into, {.strictness = api::Strictness::ignore});
+    if (!options.ok()) return bad_request(options.error().message());
+    return std::nullopt;
+  }
   const auto strictness = strict ? api::Strictness::error : api::Strictness::ignore;
   const auto read = api::decode_json_into(request.body, into, {.strictness = strictness});
   if (!read.ok()) return bad_request((strict ? "strict decoding error: " : "") + read.error().message());
