@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/json_codec.hpp"
+#include "kube-client/resource.hpp"
 #include "tests/support/api/tests/fake_api_world.hpp"
 
 namespace keelson::fakes::testing {
