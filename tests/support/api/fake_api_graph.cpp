@@ -90,8 +90,10 @@ bool volume_names_secret(const core::PersistentVolume& volume, const std::string
 }  // namespace
 
 bool node_has_pod(const ApiStore& store, const std::string& node, const std::string& ns, const std::string& name) {
-  const auto pod = store.find<core::Pod>(ns, name);
-  return pod != nullptr && pod->spec().nodename() == node;
+  ObjectPtr object = store.get(*kind_of(core::Pod::descriptor()), ns, name);
+  // A pod that has just gone is still known here for a moment: its node gets 404 first, 403 later.
+  if (object == nullptr) object = store.just_gone(*kind_of(core::Pod::descriptor()), ns, name);
+  return object != nullptr && static_cast<const core::Pod&>(*object).spec().nodename() == node;
 }
 
 bool node_uses_secret(const ApiStore& store, const std::string& node, const std::string& ns, const std::string& name) {
@@ -136,7 +138,8 @@ bool node_uses_resource_claim(const ApiStore& store, const std::string& node, co
   return some_pod(store, node, ns, [&](const core::Pod& pod) {
     const auto& named = pod.spec().resourceclaims();
     const auto& made = pod.status().resourceclaimstatuses();
-    return std::any_of(named.begin(), named.end(), [&](const auto& claim) { return claim.resourceclaimname() == name; }) ||
+    return std::any_of(named.begin(), named.end(),
+                       [&](const auto& claim) { return claim.resourceclaimname() == name; }) ||
            std::any_of(made.begin(), made.end(), [&](const auto& claim) { return claim.resourceclaimname() == name; });
   });
 }
