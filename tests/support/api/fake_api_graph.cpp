@@ -90,8 +90,10 @@ bool volume_names_secret(const core::PersistentVolume& volume, const std::string
 }  // namespace
 
 bool node_has_pod(const ApiStore& store, const std::string& node, const std::string& ns, const std::string& name) {
-  const auto pod = store.find<core::Pod>(ns, name);
-  return pod != nullptr && pod->spec().nodename() == node;
+  ObjectPtr object = store.get(*kind_of(core::Pod::descriptor()), ns, name);
+  // A pod that has just gone is still known here for a moment: its node gets 404 first, 403 later.
+  if (object == nullptr) object = store.just_gone(*kind_of(core::Pod::descriptor()), ns, name);
+  return object != nullptr && static_cast<const core::Pod&>(*object).spec().nodename() == node;
 }
 
 bool node_uses_secret(const ApiStore& store, const std::string& node, const std::string& ns, const std::string& name) {

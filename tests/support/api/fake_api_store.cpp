@@ -39,6 +39,15 @@ std::uint64_t ApiStore::version_before_last_change(const ApiKind& kind) const {
   return version_;
 }
 
+ObjectPtr ApiStore::just_gone(const ApiKind& kind, const std::string& ns, const std::string& name) const {
+  const std::string key = key_of(kind, ns, name);
+  for (auto change = history_.rbegin(); change != history_.rend(); ++change) {
+    if (change->version + kNewest <= version_) break;
+    if (change->kind == &kind && change->key == key && change->after == nullptr) return change->last;
+  }
+  return nullptr;
+}
+
 ObjectPtr ApiStore::put(const ApiKind& kind, NewObject object) {
   auto& meta = mutable_meta(*object);
   meta.set_resourceversion(std::to_string(version_ + 1));

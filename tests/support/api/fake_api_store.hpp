@@ -33,6 +33,7 @@ struct ApiChange {
 class ApiStore {
  public:
   static constexpr std::size_t kMaxHistory = 20'000;
+  static constexpr std::uint64_t kNewest = 3;        // changes that just_gone() looks at
   using Objects = std::map<std::string, ObjectPtr>;  // by key_of()
 
   static std::string key_of(const ApiKind& kind, const std::string& ns, const std::string& name);
@@ -57,6 +58,9 @@ class ApiStore {
   std::optional<Objects> at(const ApiKind& kind, std::uint64_t version) const;
   // The version before the last change of that kind; the present one when nothing is remembered.
   std::uint64_t version_before_last_change(const ApiKind& kind) const;
+
+  // What went with one of the newest changes, for caches that have not heard of it yet.
+  ObjectPtr just_gone(const ApiKind& kind, const std::string& ns, const std::string& name) const;
 
   // Sets metadata.resourceVersion, replaces what was there, tells the listeners.
   ObjectPtr put(const ApiKind& kind, NewObject object);

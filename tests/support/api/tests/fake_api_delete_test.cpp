@@ -40,9 +40,12 @@ TEST(FakeApiDeletes, PodsThatNeedNoGraceGoAtOnce) {
     bool gone;
   };
   const std::vector<Row> rows = {
-      {"bound", "n", "Running", std::nullopt, false}, {"unassigned", "", "Pending", std::nullopt, true},
-      {"failed", "n", "Failed", std::nullopt, true},  {"succeeded", "n", "Succeeded", 100, true},
-      {"forced", "n", "Running", 0, true},            {"a second", "n", "Running", 1, false},
+      {"bound", "n", "Running", std::nullopt, false},
+      {"unassigned", "", "Pending", std::nullopt, true},
+      {"failed", "n", "Failed", std::nullopt, true},
+      {"succeeded", "n", "Succeeded", 100, true},
+      {"forced", "n", "Running", 0, true},
+      {"a second", "n", "Running", 1, false},
   };
   for (const Row& row : rows) {
     ApiWorld world;
@@ -74,13 +77,13 @@ TEST(FakeApiDeletes, PreconditionsMustHold) {
   ApiWorld world;
   const auto pod = world.api->create(ApiWorld::pod("x"));
   const auto ask = [&](const json& preconditions) {
-    return world.ask(kAdmin, "DELETE", kPods + "/x",
-                     json{{"gracePeriodSeconds", 0}, {"preconditions", preconditions}});
+    return world.ask(kAdmin, "DELETE", kPods + "/x", json{{"gracePeriodSeconds", 0}, {"preconditions", preconditions}});
   };
   const Reply other = ask({{"uid", "other"}});
   EXPECT_EQ(other.status, 409);
   EXPECT_THAT(other.message(), ::testing::HasSubstr("Precondition failed: UID in precondition: other, UID in object "
-                                                    "meta: " + pod->metadata().uid()));
+                                                    "meta: " +
+                                                    pod->metadata().uid()));
   EXPECT_EQ(ask({{"resourceVersion", "1"}}).status, 409);
   EXPECT_EQ(ask({{"uid", pod->metadata().uid()}}).status, 200);
   EXPECT_EQ(ask({{"uid", pod->metadata().uid()}}).status, 404);
@@ -128,8 +131,9 @@ TEST(FakeApiDeletes, ACollectionIsDeletedByItsSelector) {
   ApiWorld world;
   ASSERT_TRUE(world.api->create(ApiWorld::pod("a", "")).ok());
   ASSERT_TRUE(world.api->create(ApiWorld::pod("b", "m")).ok());
-  EXPECT_EQ(world.ask(kAdmin, "DELETE", kPods + "?fieldSelector=spec.nodeName%3Dm", R"({"gracePeriodSeconds":0})").status,
-            200);
+  EXPECT_EQ(
+      world.ask(kAdmin, "DELETE", kPods + "?fieldSelector=spec.nodeName%3Dm", R"({"gracePeriodSeconds":0})").status,
+      200);
   EXPECT_TRUE(world.api->get<api::Pod>("default", "a").has_value());
   EXPECT_FALSE(world.api->get<api::Pod>("default", "b").has_value());
 }

@@ -113,22 +113,46 @@ TEST(FakeApiSigner, SignsWhatTheContractAllowsAndFailsTheRest) {
     bool signed_one;
   };
   const std::vector<Row> rows = {
-      {"client with RSA usages", make_request("system:node:n", "system:nodes", ""), kClient,
-       {"key encipherment", "digital signature", "client auth"}, true},
-      {"client of another group", make_request("system:node:n", "system:masters", ""), kClient,
-       {"digital signature", "client auth"}, false},
-      {"client of another name", make_request("n", "system:nodes", ""), kClient, {"digital signature", "client auth"},
+      {"client with RSA usages",
+       make_request("system:node:n", "system:nodes", ""),
+       kClient,
+       {"key encipherment", "digital signature", "client auth"},
+       true},
+      {"client of another group",
+       make_request("system:node:n", "system:masters", ""),
+       kClient,
+       {"digital signature", "client auth"},
        false},
-      {"client with names", make_request("system:node:n", "system:nodes", "DNS:n"), kClient,
-       {"digital signature", "client auth"}, false},
-      {"client as server", make_request("system:node:n", "system:nodes", ""), kClient,
-       {"digital signature", "server auth"}, false},
-      {"serving", make_request("system:node:n", "system:nodes", "DNS:n,IP:192.0.2.10"), kServing,
-       {"digital signature", "server auth"}, true},
-      {"serving without names", make_request("system:node:n", "system:nodes", ""), kServing,
-       {"digital signature", "server auth"}, false},
-      {"serving with an e-mail", make_request("system:node:n", "system:nodes", "DNS:n,email:a@b.c"), kServing,
-       {"digital signature", "server auth"}, false},
+      {"client of another name",
+       make_request("n", "system:nodes", ""),
+       kClient,
+       {"digital signature", "client auth"},
+       false},
+      {"client with names",
+       make_request("system:node:n", "system:nodes", "DNS:n"),
+       kClient,
+       {"digital signature", "client auth"},
+       false},
+      {"client as server",
+       make_request("system:node:n", "system:nodes", ""),
+       kClient,
+       {"digital signature", "server auth"},
+       false},
+      {"serving",
+       make_request("system:node:n", "system:nodes", "DNS:n,IP:192.0.2.10"),
+       kServing,
+       {"digital signature", "server auth"},
+       true},
+      {"serving without names",
+       make_request("system:node:n", "system:nodes", ""),
+       kServing,
+       {"digital signature", "server auth"},
+       false},
+      {"serving with an e-mail",
+       make_request("system:node:n", "system:nodes", "DNS:n,email:a@b.c"),
+       kServing,
+       {"digital signature", "server auth"},
+       false},
   };
   ApiWorld world;
   for (const Row& row : rows) {
@@ -149,8 +173,8 @@ TEST(FakeApiSigner, LeavesRequestsPendingWhenItIsToldTo) {
   auto& condition = *pending.mutable_status()->add_conditions();
   condition.set_type("Approved");
   condition.set_status("True");
-  const Reply approved = world.ask(kAdmin, "PUT", kRequests + "/" + pending.metadata().name() + "/approval",
-                                   api::encode_json(pending));
+  const Reply approved =
+      world.ask(kAdmin, "PUT", kRequests + "/" + pending.metadata().name() + "/approval", api::encode_json(pending));
   EXPECT_EQ(approved.status, 200) << approved.text;
   EXPECT_FALSE(world.api->get<Csr>("", pending.metadata().name())->status().certificate().empty());
 }
@@ -188,9 +212,9 @@ TEST(FakeApiTokens, AreIssuedForPodsAndKnownToReviews) {
   ApiWorld world;
   const std::string uid = pod_with_token(world, "vault");
   const json bound = {{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", "x"}, {"uid", uid}};
-  const Reply made = world.ask(
-      kNode, "POST", kToken,
-      token_request({{"audiences", {"vault"}}, {"expirationSeconds", 600}, {"boundObjectRef", bound}}));
+  const Reply made =
+      world.ask(kNode, "POST", kToken,
+                token_request({{"audiences", {"vault"}}, {"expirationSeconds", 600}, {"boundObjectRef", bound}}));
   ASSERT_EQ(made.status, 201) << made.text;
   EXPECT_EQ(made.body["status"]["expirationTimestamp"], "2026-01-01T00:10:00Z");
   const std::string token = made.body["status"]["token"];

@@ -109,6 +109,16 @@ TEST(FakeApiLimits, RightsEndWithTheLastPodThatGaveThem) {
   EXPECT_EQ(world.ask(kNode, "GET", "/api/v1/namespaces/default/secrets/s").status, 403);
 }
 
+TEST(FakeApiLimits, APodThatHasGoneIsNotFoundFirstAndForbiddenLater) {
+  ApiWorld world;
+  furnish(world);
+  const char* target = "/api/v1/namespaces/default/pods/here";
+  ASSERT_TRUE(world.api->remove<api::Pod>("default", "here", 0).ok());
+  EXPECT_EQ(world.ask(kNode, "GET", target).status, 404);
+  for (const char* name : {"a", "b", "c"}) ASSERT_TRUE(world.api->create(ApiWorld::pod(name, "m")).ok());
+  EXPECT_EQ(world.ask(kNode, "GET", target).status, 403);
+}
+
 TEST(FakeApiLimits, OnlyTheExactGroupMakesANode) {
   ApiWorld world;
   furnish(world);
@@ -210,7 +220,10 @@ TEST(NodeRestriction, ANodeCreatesMirrorPodsOnly) {
        "controller owner reference"},
       {"blocking", [](json& pod) { pod["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] = true; }, 403,
        "must not set blockOwnerDeletion"},
-      {"secret", [](json& pod) { pod["spec"]["volumes"] = json::array({{{"name", "v"}, {"secret", {{"secretName", "s"}}}}}); },
+      {"secret",
+       [](json& pod) {
+         pod["spec"]["volumes"] = json::array({{{"name", "v"}, {"secret", {{"secretName", "s"}}}}});
+       },
        403, "reference secrets"},
       {"right", [](json&) {}, 201, ""},
   };
@@ -241,7 +254,8 @@ TEST(NodeRestriction, StatusAndDeletionAreForPodsBoundHere) {
   EXPECT_EQ(patch("here", R"({"metadata":{"labels":{"a":"b"}}})"), 403);
   EXPECT_EQ(patch("there", R"({"status":{"phase":"Running"}})"), 403);
   EXPECT_EQ(world.ask(kNode, "DELETE", "/api/v1/namespaces/default/pods/there").status, 403);
-  EXPECT_EQ(world.ask(kNode, "DELETE", "/api/v1/namespaces/default/pods/here", R"({"gracePeriodSeconds":0})").status, 200);
+  EXPECT_EQ(world.ask(kNode, "DELETE", "/api/v1/namespaces/default/pods/here", R"({"gracePeriodSeconds":0})").status,
+            200);
   EXPECT_EQ(world.ask(kNode, "POST", "/api/v1/namespaces/default/pods/there/eviction", "{}").status, 403);
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/json_codec.hpp"
+#include "kube-client/resource.hpp"
 #include "tests/support/api/tests/fake_api_world.hpp"
 
 namespace keelson::fakes::testing {
@@ -89,9 +90,10 @@ TEST(FakeApiReads, VersionsOfListsAreHeeded) {
   const auto a = world.api->create(ApiWorld::pod("a", ""));
   ASSERT_TRUE(world.api->create(ApiWorld::pod("b", "")).ok());
   EXPECT_THAT(names(world.ask(kAdmin, "GET", kPods + "?resourceVersion=0")), ElementsAre("a", "b"));
-  EXPECT_THAT(names(world.ask(kAdmin, "GET",
-                              kPods + "?resourceVersionMatch=Exact&resourceVersion=" + a->metadata().resourceversion())),
-              ElementsAre("a"));
+  EXPECT_THAT(
+      names(world.ask(kAdmin, "GET",
+                      kPods + "?resourceVersionMatch=Exact&resourceVersion=" + a->metadata().resourceversion())),
+      ElementsAre("a"));
   const Reply future = world.ask(kAdmin, "GET", kPods + "?resourceVersion=100000");
   EXPECT_EQ(future.status, 504);
   EXPECT_THAT(future.message(), HasSubstr("Too large resource version"));
@@ -275,6 +277,9 @@ TEST(FakeApiDiscovery, NamesEveryResource) {
     EXPECT_EQ(world.ask(kAdmin, "GET", "/apis/" + name + "/v1").body["groupVersion"], name + "/v1");
     EXPECT_EQ(world.ask(kAdmin, "GET", "/apis/" + name).body["kind"], "APIGroup");
   }
+  EXPECT_EQ(world.ask(kAdmin, "GET", "/api").body["versions"], json::array({"v1"}));
+  EXPECT_EQ(world.ask(kAdmin, "GET", "/apis/authentication.k8s.io/v1").body["resources"][0]["verbs"],
+            json::array({"create"}));
   EXPECT_EQ(world.ask(kAdmin, "GET", "/version").body["minor"], "36");
   EXPECT_EQ(world.ask(kAdmin, "GET", "/version", "", "", "application/vnd.kubernetes.protobuf").status, 406);
   for (const char* path : {"/healthz", "/livez", "/readyz"}) EXPECT_EQ(world.ask(kAdmin, "GET", path).text, "ok");

@@ -102,8 +102,8 @@ std::shared_ptr<std::optional<ApiAnswer>> ApiWorld::begin(ApiRequest request) {
   return place;
 }
 
-Reply ApiWorld::ask(const ApiUser& user, const std::string& method, const std::string& target,
-                    const std::string& body, const std::string& content_type, const std::string& accept) {
+Reply ApiWorld::ask(const ApiUser& user, const std::string& method, const std::string& target, const std::string& body,
+                    const std::string& content_type, const std::string& accept) {
   ApiRequest request;
   request.method = method;
   request.target = target;

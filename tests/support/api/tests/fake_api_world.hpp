@@ -73,8 +73,8 @@ class ApiWorld {
             const std::string& content_type = "application/json", const std::string& accept = "application/json");
   // The same with a body that is built here; texts go to the one above.
   template <class T>
-  requires std::is_same_v<T, json>
-  Reply ask(const ApiUser& user, const std::string& method, const std::string& target, const T& body) {
+  requires std::is_same_v<T, json> Reply ask(const ApiUser& user, const std::string& method, const std::string& target,
+                                             const T& body) {
     return ask(user, method, target, body.dump());
   }
   std::unique_ptr<Watcher> watch(const std::string& target, const std::string& accept = "application/json",

@@ -184,8 +184,9 @@ TEST(FakeApiWrites, AStrategicPatchMergesConditionsByType) {
   const auto patch = [&](const json& body) {
     return world.ask(kAdmin, "PATCH", kPods + "/x/status", body.dump(), kStrategic);
   };
-  ASSERT_EQ(patch({{"status", {{"conditions", json::array({{{"type", "Ready"}, {"status", "False"}},
-                                                           {{"type", "Initialized"}, {"status", "True"}}})}}}})
+  ASSERT_EQ(patch({{"status",
+                    {{"conditions", json::array({{{"type", "Ready"}, {"status", "False"}},
+                                                 {{"type", "Initialized"}, {"status", "True"}}})}}}})
                 .status,
             200);
   const Reply second = patch({{"status", {{"conditions", json::array({{{"type", "Ready"}, {"status", "True"}}})}}}});
@@ -199,12 +200,12 @@ TEST(FakeApiWrites, AStrategicPatchMergesConditionsByType) {
 TEST(FakeApiWrites, APatchOfAnotherUidConflicts) {
   ApiWorld world;
   const auto pod = world.api->create(ApiWorld::pod("x"));
-  const Reply reply =
-      world.ask(kAdmin, "PATCH", kPods + "/x/status", R"({"metadata":{"uid":"other"}})", kStrategic);
+  const Reply reply = world.ask(kAdmin, "PATCH", kPods + "/x/status", R"({"metadata":{"uid":"other"}})", kStrategic);
   EXPECT_EQ(reply.status, 409);
   EXPECT_EQ(reply.reason(), "Conflict");
   EXPECT_THAT(reply.message(), ::testing::HasSubstr("Precondition failed: UID in precondition: other, UID in object "
-                                                    "meta: " + pod->metadata().uid()));
+                                                    "meta: " +
+                                                    pod->metadata().uid()));
 }
 
 TEST(FakeApiWrites, PatchLanguagesAreToldByTheContentType) {
@@ -214,8 +215,9 @@ TEST(FakeApiWrites, PatchLanguagesAreToldByTheContentType) {
   EXPECT_EQ(world.ask(kAdmin, "PATCH", target, R"({"metadata":{"labels":{"a":"1"}}})", "application/merge-patch+json")
                 .body["metadata"]["labels"],
             (json{{"a", "1"}}));
-  EXPECT_EQ(world.ask(kAdmin, "PATCH", target, R"([{"op":"add","path":"/metadata/labels/b","value":"2"}])",
-                      "application/json-patch+json")
+  EXPECT_EQ(world
+                .ask(kAdmin, "PATCH", target, R"([{"op":"add","path":"/metadata/labels/b","value":"2"}])",
+                     "application/json-patch+json")
                 .body["metadata"]["labels"],
             (json{{"a", "1"}, {"b", "2"}}));
   EXPECT_EQ(world.ask(kAdmin, "PATCH", target, "metadata:\n  labels:\n    c: '3'\n", "application/apply-patch+yaml")
@@ -228,8 +230,8 @@ TEST(FakeApiWrites, PatchLanguagesAreToldByTheContentType) {
 
 TEST(FakeApiWrites, ServerSideApplyCreatesWhatIsNotThere) {
   ApiWorld world;
-  const Reply made = world.ask(kAdmin, "PATCH", kPods + "/x?fieldManager=t", pod_json("x").dump(),
-                               "application/apply-patch+yaml");
+  const Reply made =
+      world.ask(kAdmin, "PATCH", kPods + "/x?fieldManager=t", pod_json("x").dump(), "application/apply-patch+yaml");
   EXPECT_EQ(made.status, 201) << made.text;
   EXPECT_TRUE(world.api->get<api::Pod>("default", "x").has_value());
 }
