@@ -69,11 +69,6 @@ bool has_more_than_certificate(const kube::UserConfig& user) {
   return !user.token.empty() || !user.token_file.empty() || !user.username.empty() || user.exec.has_value();
 }
 
-std::optional<kube::Identity> inline_identity(const kube::UserConfig& user) {
-  if (user.certificate_pem.empty() || user.key_pem.empty()) return std::nullopt;
-  return kube::Identity{user.certificate_pem, user.key_pem};
-}
-
 }  // namespace
 
 // A second way in, with the bootstrap credentials, until there is a certificate of our own.
@@ -110,17 +105,15 @@ struct ApiConnection::Parts {
   std::unique_ptr<kube::Client> main;
   std::unique_ptr<kube::Client> events;
   std::unique_ptr<kube::Client> heartbeat;
+  std::unique_ptr<kube::Client> lease;
   std::unique_ptr<kube::KubeSigningApi> signing;
   std::unique_ptr<BootstrapWay> bootstrap;
 };
 
 Status ApiConnection::Parts::make_manager(std::function<void()> certificate_lost) {
   const kube::UserConfig& user = start.config.user;
-  const auto& flags = base.configuration.flags;
-  kube::CertificateStore store(flags.cert_dir, "kubelet-client", joins() ? "" : user.certificate_file,
-                               joins() ? "" : user.key_file);
-  kube::CertificatePurpose purpose = kube::client_purpose(base.node_name);
-  if (!joins()) purpose.inline_identity = inline_identity(user);
+  kube::CertificateStore store = kube::client_store(start, base.configuration.flags.cert_dir);
+  kube::CertificatePurpose purpose = kube::client_purpose(start, base.node_name);
   purpose.lost = std::move(certificate_lost);
   manager = std::make_unique<kube::CertificateManager>(base.loop, base.clock, base.random, std::move(store),
                                                        std::move(purpose), base.log);
@@ -164,6 +157,7 @@ void ApiConnection::Parts::make_clients() {
   main = client(limited(kubelet.kube_api_qps, kubelet.kube_api_burst, kubelet));
   events = client(limited(kubelet.event_record_qps, kubelet.event_burst, kubelet));
   heartbeat = client(heartbeat_options(kubelet));
+  lease = client(heartbeat_options(kubelet));
   signing = std::make_unique<kube::KubeSigningApi>(*main, base.random, base.log);
 }
 
@@ -213,6 +207,7 @@ base::Task<void> ApiConnection::stop() {
 kube::Client& ApiConnection::main() { return *parts_->main; }
 kube::Client& ApiConnection::events() { return *parts_->events; }
 kube::Client& ApiConnection::heartbeat() { return *parts_->heartbeat; }
+kube::Client& ApiConnection::lease() { return *parts_->lease; }
 const std::string& ApiConnection::server() const { return parts_->server; }
 void ApiConnection::close_idle() { parts_->transport->close_idle(); }
 kube::HttpTransportStats ApiConnection::stats() const { return parts_->transport->stats(); }

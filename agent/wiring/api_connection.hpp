@@ -44,6 +44,7 @@ class ApiConnection {
   kube::Client& main();
   kube::Client& events();
   kube::Client& heartbeat();
+  kube::Client& lease();
   // "https://10.0.0.1:6443"
   const std::string& server() const;
   // Heartbeats failed: connect anew.

@@ -32,6 +32,13 @@ std::vector<std::string> host_ips(const api::core::Node& node) {
   return out;
 }
 
+// contract 02 §22.3; the agent tells it once at its start.
+constexpr char kCgroupV1[] =
+    "cgroup v1 detected. cgroup v1 support is deprecated and will be removed in a future release. Please migrate to "
+    "cgroup v2. More information at https://git.k8s.io/enhancements/keps/sig-node/5573-remove-cgroup-v1";
+// An agent that starts again beside a healthy runtime must not say NotReady before it has asked.
+constexpr auto kRuntimePatience = std::chrono::seconds(5);
+
 using NodeInformer = kube::Informer<api::core::Node>;
 
 }  // namespace
@@ -52,9 +59,10 @@ struct Cluster::Parts {
         cache(api->main(), base.random, facts.sync_frequency, base.log),
         tokens(api->main(), base.random, base.log),
         pod_objects(cache, services, tokens),
-        lease(base.clock, base.random, api->heartbeat(), base.node_name,
+        lease(base.clock, base.random, api->lease(), base.node_name,
               base.configuration.kubelet.node_lease_duration_seconds, [this] { api->close_idle(); }, base.log),
         csi(base.loop, base.clock, base.random, api->main(), base.node_name, csi_hooks(), base.log),
+        runtime_bell(base.loop),
         gate(base.loop) {}
 
   CsiNode::Hooks csi_hooks();
@@ -81,6 +89,7 @@ struct Cluster::Parts {
   ApiPodObjects pod_objects;
   NodeLease lease;
   CsiNode csi;
+  base::Notification runtime_bell;  // it was spoken to
   base::Gate gate;
 
   RuntimeHealth* health = nullptr;
@@ -159,6 +168,7 @@ base::Task<void> Cluster::Parts::bring_up() {
   }
   recorder.start();
   recorder.record_node(false, "Starting", "Starting kubelet.");
+  if (!facts.info.cgroup_v2) recorder.record_node(true, "CgroupV1", kCgroupV1);
   cache.start();
   nodes.start(gate);
   services.start(gate);
@@ -166,9 +176,10 @@ base::Task<void> Cluster::Parts::bring_up() {
   lease.start(gate);
   csi.start(gate);
   images->start(gate);
-  reporter->start(gate);
   base::spawn(gate, "wipe resource slices",
               wipe_resource_slices(api->main(), base.random, base.node_name, base.log));
+  co_await base::with_timeout(base.clock, kRuntimePatience, runtime_bell.wait());
+  reporter->start(gate);
 }
 
 base::Task<void> Cluster::Parts::fetch_node(std::function<void(NodePtr)> answer) {
@@ -224,6 +235,7 @@ void Cluster::start() {
 }
 
 void Cluster::runtime_changed() {
+  parts_->runtime_bell.notify();
   parts_->images->refresh_soon();
   parts_->reporter->update_soon();
 }

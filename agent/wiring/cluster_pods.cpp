@@ -7,7 +7,6 @@ namespace keelson::agent {
 namespace {
 
 constexpr char kApiSource[] = "api";
-constexpr char kMirror[] = "kubernetes.io/config.mirror";
 
 kube::Selection pods_of_node(const std::string& name) {
   kube::Selection selection;
@@ -15,8 +14,6 @@ kube::Selection pods_of_node(const std::string& name) {
   selection.repeat_timeout = false;
   return selection;
 }
-
-bool is_mirror(const api::Pod& pod) { return pod.metadata().annotations().count(kMirror) > 0; }
 
 }  // namespace
 
