@@ -105,8 +105,11 @@ CertificateNames names_of(const X509_NAME* subject, const GENERAL_NAMES* alterna
     const X509_NAME_ENTRY* entry = X509_NAME_get_entry(subject, i);
     const int kind = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
     std::string text = text_of(X509_NAME_ENTRY_get_data(entry));
-    if (kind == NID_commonName) names.common_name = std::move(text);
-    if (kind == NID_organizationName) names.organizations.push_back(std::move(text));
+    if (kind == NID_commonName) {
+      names.common_name = std::move(text);
+    } else if (kind == NID_organizationName) {
+      names.organizations.push_back(std::move(text));
+    }
   }
   for (int i = 0; alternatives != nullptr && i < sk_GENERAL_NAME_num(alternatives); ++i) {
     int type = 0;
