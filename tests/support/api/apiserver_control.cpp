@@ -75,7 +75,11 @@ Result<ApiFault> parse_fault(const std::string& json) { return fault_of(Json::pa
 
 struct ApiServerControl::State {
   State(base::Loop& event_loop, FakeApi& the_api, FakeApiServer& the_server, base::Clock& the_clock)
-      : loop(event_loop), api(the_api), server(the_server), clock(the_clock), gate(event_loop),
+      : loop(event_loop),
+        api(the_api),
+        server(the_server),
+        clock(the_clock),
+        gate(event_loop),
         acceptor(event_loop.context()) {}
 
   static base::Task<void> accept_loop(State* self);
@@ -111,9 +115,12 @@ base::Task<void> ApiServerControl::State::shine_again(State* self, base::Duratio
 
 Json ApiServerControl::State::stats() const {
   const auto counts = server.counts();
-  return {{"accepted", counts.accepted},       {"connections", counts.connections},
-          {"requests", counts.requests},       {"in_progress", counts.in_progress},
-          {"most_in_progress", counts.most_in_progress}, {"watches", api.open_watches()}};
+  return {{"accepted", counts.accepted},
+          {"connections", counts.connections},
+          {"requests", counts.requests},
+          {"in_progress", counts.in_progress},
+          {"most_in_progress", counts.most_in_progress},
+          {"watches", api.open_watches()}};
 }
 
 Json ApiServerControl::State::log() const {

@@ -29,7 +29,7 @@ struct FakeApiServer::State {
   std::shared_ptr<asio::ssl::context> tls;
   tcp::acceptor acceptor;
   tcp::endpoint endpoint;
-  int generation = 0;  // of the listening socket: a loop of an older one leaves
+  int generation = 0;              // of the listening socket: a loop of an older one leaves
   std::set<std::string> greeting;  // tasks in their handshake
   std::list<std::weak_ptr<Connection>> connections;
 };

@@ -1,9 +1,9 @@
 // FakeApiServer: HTTPS in front of a FakeApi (or of anything that answers ApiRequests), as kube-apiserver speaks it.
 //
 // TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN. Client certificates are asked for and judged per request, as there: a
-// good one makes CN the user and O the groups, a bad one (or an unknown token) is 401, none at all is anonymous. Answers
-// of 128 KiB and more are gzipped for those who accept it. Flow control holds back whoever produces faster than the
-// client reads. Faults of single requests come from the backend (ApiAnswer's reset and cut_after), faults of the
+// good one makes CN the user and O the groups, a bad one (or an unknown token) is 401, none at all is anonymous.
+// Answers of 128 KiB and more are gzipped for those who accept it. Flow control holds back whoever produces faster than
+// the client reads. Faults of single requests come from the backend (ApiAnswer's reset and cut_after), faults of the
 // connections from here. Owner: a test or the fake API server's program. Thread: the loop. Stops: stop() cuts all
 // connections and awaits their tasks; start() may follow. What fails: start(): an address that cannot be bound.
 // Source: RFC 9110, 9112, 9113; contract 01 §10.
@@ -37,7 +37,7 @@ struct FakeApiServerOptions {
   std::vector<std::string> names;  // of the serving certificate, besides 127.0.0.1 and localhost
   bool http2 = true;               // offered by ALPN
   std::uint32_t max_streams = 250;
-  std::size_t gzip_from = 128 * 1024;         // bytes of a body
+  std::size_t gzip_from = 128 * 1024;           // bytes of a body
   std::size_t buffered_per_answer = 64 * 1024;  // read ahead from a stream before the client takes it
 };
 

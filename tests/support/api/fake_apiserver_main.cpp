@@ -46,11 +46,16 @@ std::string client_url(const ApiServerOptions& options, const FakeApiServer& ser
   return any ? "https://127.0.0.1:" + std::to_string(server.port()) : server.url();
 }
 
+FakeCa authority_of(const FakeApi& api) {
+  auto ca = FakeCa::load(api.authority());
+  KEELSON_CHECK(ca.ok() && "the API server's own CA");
+  return std::move(*ca);
+}
+
 class Program {
  public:
-  Program(ApiServerOptions options, FakeCa ca)
+  explicit Program(ApiServerOptions options)
       : options_(std::move(options)),
-        ca_(std::move(ca)),
         server_(loop_, handler_, ca_, server_options(options_)),
         controllers_(loop_, api_, clock_, controller_options(options_)),
         control_(loop_, api_, server_, clock_),
@@ -81,8 +86,7 @@ class Program {
 
  private:
   static base::Task<void> wait_and_stop(Program* self) {
-    const auto [error, number] =
-        co_await self->signals_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    const auto [error, number] = co_await self->signals_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (!error) co_await stop(self);
   }
   static base::Task<void> stop(Program* self) {
@@ -97,8 +101,8 @@ class Program {
   base::Loop loop_;
   base::RealClock clock_{loop_};
   boost::asio::signal_set signals_{loop_.context(), SIGTERM, SIGINT};
-  FakeCa ca_;
   FakeApi api_{loop_, clock_};
+  FakeCa ca_ = authority_of(api_);
   FakeApiHandler handler_{api_};
   FakeApiServer server_;
   FakeControllers controllers_;
@@ -119,6 +123,6 @@ int main(int argc, char** argv) {
     return 0;
   }
   std::signal(SIGPIPE, SIG_IGN);
-  Program program(*options, FakeCa::create());
+  Program program(*options);
   return program.run();
 }

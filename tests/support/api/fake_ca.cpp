@@ -51,8 +51,8 @@ void add_extension(X509* certificate, X509* issuer, int id, const std::string& v
 
 void add_name(X509_NAME* name, const char* field, const std::string& value) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(value.data());
-  KEELSON_CHECK(
-      X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, bytes, static_cast<int>(value.size()), -1, 0) == 1);
+  KEELSON_CHECK(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, bytes, static_cast<int>(value.size()), -1, 0) ==
+                1);
 }
 
 bool is_address(const std::string& name) {

@@ -57,7 +57,11 @@ ApiRequest request_of(Parser& parser) {
 class H1Connection final : public Connection, public std::enable_shared_from_this<H1Connection> {
  public:
   H1Connection(Host& host, std::unique_ptr<Wire> wire, PeerCertificate peer, std::string name)
-      : host_(host), wire_(std::move(wire)), peer_(std::move(peer)), name_(std::move(name)), arrived_(host.loop),
+      : host_(host),
+        wire_(std::move(wire)),
+        peer_(std::move(peer)),
+        name_(std::move(name)),
+        arrived_(host.loop),
         taken_(host.loop) {}
 
   void reset() override {

@@ -103,15 +103,14 @@ H2Connection::H2Connection(Host& host, std::unique_ptr<Wire> wire, PeerCertifica
                                   {reinterpret_cast<const char*>(value), value_size});
       });
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-      callbacks, [](nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size,
-                    void* user) {
+      callbacks,
+      [](nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size, void* user) {
         return of(user).on_data(id, {reinterpret_cast<const char*>(data), size});
       });
   nghttp2_session_callbacks_set_on_frame_recv_callback(
       callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* user) { return of(user).on_frame(*frame); });
   nghttp2_session_callbacks_set_on_stream_close_callback(
-      callbacks,
-      [](nghttp2_session*, std::int32_t id, std::uint32_t, void* user) { return of(user).on_close(id); });
+      callbacks, [](nghttp2_session*, std::int32_t id, std::uint32_t, void* user) { return of(user).on_close(id); });
   KEELSON_CHECK(nghttp2_session_server_new(&session_, callbacks, this) == 0);
   nghttp2_session_callbacks_del(callbacks);
   const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, host.options.max_streams},

@@ -65,9 +65,8 @@ TEST_P(Faults, CloseAllBreaksOpenWatchesAndAnswersInProgress) {
   at([this] { server_->close_all(); });
   EXPECT_EQ(watch.finish().exit_code, 56);
   EXPECT_NE(slow.finish().exit_code, 0);
-  EXPECT_TRUE(eventually([this] {
-    return backend_->watches == 0 && backend_->waiting == 0 && server_->counts().connections == 0;
-  }));
+  EXPECT_TRUE(eventually(
+      [this] { return backend_->watches == 0 && backend_->waiting == 0 && server_->counts().connections == 0; }));
 }
 
 TEST_P(Faults, GoAwayLetsOpenAnswersFinish) {

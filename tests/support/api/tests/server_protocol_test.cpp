@@ -110,18 +110,12 @@ TEST_P(Protocol, SaysThatItDoesNotReachTheNode) {
 
 TEST(NodeStreams, AreThePathsThatLeadToTheNodesPort) {
   const std::vector<std::pair<std::string, bool>> rows = {
-      {"/api/v1/namespaces/a/pods/b/log", true},
-      {"/api/v1/namespaces/a/pods/b/exec?command=ls", true},
-      {"/api/v1/namespaces/a/pods/b/attach", true},
-      {"/api/v1/namespaces/a/pods/b/portforward", true},
-      {"/api/v1/namespaces/a/pods/b/proxy/x/y", true},
-      {"/api/v1/nodes/n/proxy/metrics", true},
-      {"/api/v1/namespaces/a/pods/log", false},
-      {"/api/v1/namespaces/a/pods/b/status", false},
-      {"/api/v1/namespaces/a/pods/b", false},
-      {"/api/v1/nodes/n/status", false},
-      {"/apis/apps/v1/namespaces/a/pods/b/log", false},
-      {"", false},
+      {"/api/v1/namespaces/a/pods/b/log", true},        {"/api/v1/namespaces/a/pods/b/exec?command=ls", true},
+      {"/api/v1/namespaces/a/pods/b/attach", true},     {"/api/v1/namespaces/a/pods/b/portforward", true},
+      {"/api/v1/namespaces/a/pods/b/proxy/x/y", true},  {"/api/v1/nodes/n/proxy/metrics", true},
+      {"/api/v1/namespaces/a/pods/log", false},         {"/api/v1/namespaces/a/pods/b/status", false},
+      {"/api/v1/namespaces/a/pods/b", false},           {"/api/v1/nodes/n/status", false},
+      {"/apis/apps/v1/namespaces/a/pods/b/log", false}, {"", false},
   };
   for (const auto& [target, expected] : rows) EXPECT_EQ(server::is_node_stream(target), expected) << target;
 }

@@ -43,9 +43,7 @@ class WatchStream final : public ApiStream {
 
 namespace {
 
-std::size_t number_in(const std::string& target) {
-  return std::stoul(target.substr(target.rfind('/') + 1));
-}
+std::size_t number_in(const std::string& target) { return std::stoul(target.substr(target.rfind('/') + 1)); }
 
 struct Waiting {
   std::atomic<std::size_t>& count;
