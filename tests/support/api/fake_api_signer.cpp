@@ -188,18 +188,17 @@ Refusal check_csr(const ApiKind& kind, const Csr& csr) {
     return invalid(kind, name, {csr_error("spec.usages", "usages must be provided")});
   }
   if (csr.spec().signername().find('/') == std::string::npos) {
-    return invalid(kind, name,
-                   {csr_error("spec.signerName",
-                              "must be a fully qualified domain and path of the form "
-                              "'example.com/signer-name'")});
+    return invalid(kind, name, {csr_error("spec.signerName", "must be a fully qualified domain and path of the form "
+                                                             "'example.com/signer-name'")});
   }
   // NodeRestriction: a node asks for itself only.
-  const bool node =
-      std::find(csr.spec().groups().begin(), csr.spec().groups().end(), "system:nodes") != csr.spec().groups().end();
+  const bool node = std::find(csr.spec().groups().begin(), csr.spec().groups().end(), "system:nodes") !=
+                    csr.spec().groups().end();
   if (!node || !is_ours(csr)) return std::nullopt;
   const auto names = subject_entries(request.get(), NID_commonName);
   if (names.size() == 1 && names[0] == csr.spec().username()) return std::nullopt;
-  return forbidden(kind, name, "can only create a node CSR with CN=" + csr.spec().username());
+  return forbidden(kind, name,
+                   "can only create a node CSR with CN=" + csr.spec().username());
 }
 
 struct FakeApiSigner::Keys {
@@ -231,9 +230,7 @@ FakeApiSigner::~FakeApiSigner() = default;
 kube::Identity FakeApiSigner::authority() const {
   const Bio bio(BIO_new(BIO_s_mem()));
   KEELSON_CHECK(PEM_write_bio_PrivateKey(bio.get(), keys_->key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return {ca_certificate(), std::string(data, static_cast<std::size_t>(size))};
+  return {ca_certificate(), text_of(bio.get())};
 }
 
 std::string FakeApiSigner::ca_certificate() const { return pem_of(keys_->certificate.get()); }
