@@ -230,7 +230,9 @@ FakeApiSigner::~FakeApiSigner() = default;
 kube::Identity FakeApiSigner::authority() const {
   const Bio bio(BIO_new(BIO_s_mem()));
   KEELSON_CHECK(PEM_write_bio_PrivateKey(bio.get(), keys_->key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
-  return {ca_certificate(), text_of(bio.get())};
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return {ca_certificate(), std::string(data, static_cast<std::size_t>(size))};
 }
 
 std::string FakeApiSigner::ca_certificate() const { return pem_of(keys_->certificate.get()); }
