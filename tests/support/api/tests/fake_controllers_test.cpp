@@ -242,7 +242,6 @@ TEST_F(Controllers, DoOnlyWhatTheyAreToldTo) {
   ASSERT_TRUE(api_.create(pod_named("a")).ok());
   settle();
   EXPECT_EQ(node_of("a"), "");
-  EXPECT_FALSE(api_.get<core::ConfigMap>("default", "kube-root-ca.crt").has_value());
   EXPECT_NE(taints_of(*api_.get<core::Node>("", "n1")), "");
 }
 
