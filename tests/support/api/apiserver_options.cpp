@@ -1,5 +1,6 @@
 #include "tests/support/api/apiserver_options.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace keelson::fakes {
@@ -45,18 +46,18 @@ Status add_token(ApiServerOptions& options, const std::string& value) {
   if (equals == std::string::npos || equals == 0 || equals + 1 == value.size()) {
     return wrong("--token", value, "TOKEN=USER[,GROUP]...");
   }
-  ApiUser user{"", {}};
+  std::vector<std::string> parts;
   for (std::size_t at = equals + 1; at <= value.size();) {
     const auto comma = std::min(value.find(',', at), value.size());
-    const auto part = value.substr(at, comma - at);
-    if (user.name.empty()) {
-      user.name = part;
-    } else if (!part.empty()) {
-      user.groups.push_back(part);
-    }
+    parts.push_back(value.substr(at, comma - at));
     at = comma + 1;
   }
-  if (user.name.empty()) return wrong("--token", value, "TOKEN=USER[,GROUP]...");
+  if (std::find(parts.begin(), parts.end(), "") != parts.end()) {
+    return wrong("--token", value, "TOKEN=USER[,GROUP]...");
+  }
+  ApiUser user;
+  user.name = parts.front();
+  user.groups.assign(parts.begin() + 1, parts.end());
   options.tokens[value.substr(0, equals)] = user;
   return {};
 }
