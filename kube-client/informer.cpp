@@ -321,7 +321,9 @@ void InformerBase::complete(std::map<std::string, MessagePtr> objects, std::stri
 
 void InformerBase::recovered() {
   problem_.clear();
-  if (std::exchange(complained_, false)) log_.info("Watching again");
+  if (!std::exchange(complained_, false)) return;
+  log_.info("Watching again");
+  if (again_) again_();
 }
 
 void InformerBase::failed(const Round& round, base::Duration pause) {

@@ -58,6 +58,8 @@ class InformerBase {
   const std::string& version() const { return plan_.position(); }
   // While the server cannot be watched: the last failure; empty when all is well.
   const std::string& problem() const { return problem_; }
+  // Called when the server can be watched again after a time in which it could not.
+  void when_watching_again(std::function<void()> listener) { again_ = std::move(listener); }
   // When the stream last said anything.
   base::SteadyTime last_heard() const { return last_heard_; }
 
@@ -107,6 +109,7 @@ class InformerBase {
   std::string complaint_;    // the last one logged; cleared by a stream that lives
   bool complained_ = false;  // and not yet taken back
   base::SteadyTime last_heard_{};
+  std::function<void()> again_;
 };
 
 template <class T>

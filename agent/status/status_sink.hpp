@@ -5,6 +5,7 @@
 // Source: contract 02 §11, §15.5, §15.6.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "api/objects.hpp"
@@ -20,8 +21,8 @@ class StatusSink {
   // The pod is terminated: nothing of it runs, its volumes and cgroup are gone. After this status the pod is deleted in
   // the API if its deletion was asked for.
   virtual void terminated(const api::PodPtr& pod, const api::core::PodStatus& status) = 0;
-  // What was last shown of that pod, or of its mirror; nullptr when the API's copy in the pod itself is all there is.
-  virtual const api::core::PodStatus* known(const api::Pod&) const { return nullptr; }
+  // What was last shown of that pod, or of its mirror; nothing when the API's copy in the pod itself is all there is.
+  virtual std::optional<api::core::PodStatus> known(const api::Pod&) const { return std::nullopt; }
   // A source has that pod, and has it no more; every source has told all its pods.
   virtual void added(const api::PodPtr&) {}
   virtual void removed(const api::PodPtr&) {}

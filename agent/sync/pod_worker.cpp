@@ -62,7 +62,7 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
       backoff_(BackoffLimits{std::min<base::Duration>(std::chrono::seconds(10), context.facts.restart_backoff_cap),
                              context.facts.restart_backoff_cap}) {
   // What was last shown is what the next status goes on from; nothing is computed before the runtime was looked at.
-  if (const auto* known = context_.sink.known(*pod_); known != nullptr) {
+  if (const auto known = context_.sink.known(*pod_)) {
     status_ = *known;
   } else {
     status_ = pod_->status();

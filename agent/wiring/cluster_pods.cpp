@@ -55,6 +55,10 @@ void ClusterPods::attach(PodWorkers& workers, std::function<void(const std::stri
   workers.expect_source(kApiSource);
   informer_.on_event([this](const Informer::Event& event) { on_event(event); });
   informer_.when_synced([this] { on_synced(); });
+  informer_.when_watching_again([this] {
+    writer_.api_is_back();
+    mirrors_.api_is_back();
+  });
 }
 
 void ClusterPods::on_event(const Informer::Event& event) {

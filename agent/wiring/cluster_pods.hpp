@@ -45,7 +45,7 @@ class ClusterPods {
     void publish(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run) override;
     void terminated(const api::PodPtr& pod, const api::core::PodStatus& status) override;
     void forget(const std::string& uid) override;
-    const api::core::PodStatus* known(const api::Pod& pod) const override { return writer_.known(pod); }
+    std::optional<api::core::PodStatus> known(const api::Pod& pod) const override { return writer_.known_status(pod); }
     void added(const api::PodPtr& pod) override;
     void removed(const api::PodPtr& pod) override;
     void sources_ready() override { mirrors_.sources_ready(); }

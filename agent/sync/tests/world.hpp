@@ -98,9 +98,9 @@ class FakeStatusSink final : public StatusSink {
     all.push_back({pod->metadata().uid(), status, false, true});
   }
   void forget(const std::string&) override {}
-  const api::core::PodStatus* known(const api::Pod& pod) const override {
+  std::optional<api::core::PodStatus> known(const api::Pod& pod) const override {
     const auto found = remembered.find(full_name(pod));
-    return found == remembered.end() ? nullptr : &found->second;
+    return found == remembered.end() ? std::nullopt : std::optional(found->second);
   }
 };
 
