@@ -103,9 +103,7 @@ Task<ApiAnswer> FakeApi::answer(std::shared_ptr<State> state, ApiRequest request
   co_return out;
 }
 
-void FakeApi::add_token(std::string token, ApiUser user) {
-  state_->backend.tokens[std::move(token)] = std::move(user);
-}
+void FakeApi::add_token(std::string token, ApiUser user) { state_->backend.tokens[std::move(token)] = std::move(user); }
 
 std::optional<ApiUser> FakeApi::user_of_token(const std::string& token) const {
   const auto found = state_->backend.tokens.find(token);

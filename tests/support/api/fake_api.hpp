@@ -53,8 +53,8 @@ struct ApiAnswer {
   std::optional<std::size_t> cut_after;  // a fault: so many bytes of the body, then cut the connection
 };
 
-// What goes wrong with the requests it matches. All faults that match apply: latencies add up, of the rest the first one
-// counts.
+// What goes wrong with the requests it matches. All faults that match apply: latencies add up, of the rest the first
+// one counts.
 struct ApiFault {
   std::string method;       // empty: any
   std::string path_prefix;  // of the target; empty: any

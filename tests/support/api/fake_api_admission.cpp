@@ -88,12 +88,12 @@ Refusal admit_node(const std::string& node, const ApiKind& kind, const core::Nod
     return forbidden(kind, name, "node " + quoted(node) + " is not allowed to set spec.configSource");
   }
   const Labels none;
-  const std::string labels = refused_labels(
-      changed_keys(before == nullptr ? none : before->metadata().labels(), after.metadata().labels()));
+  const std::string labels =
+      refused_labels(changed_keys(before == nullptr ? none : before->metadata().labels(), after.metadata().labels()));
   if (!labels.empty()) {
-    return forbidden(kind, name,
-                     "is not allowed to " + std::string(before == nullptr ? "set" : "modify") +
-                         " the following labels: " + labels);
+    return forbidden(
+        kind, name,
+        "is not allowed to " + std::string(before == nullptr ? "set" : "modify") + " the following labels: " + labels);
   }
   if (before == nullptr) return std::nullopt;
   core::NodeSpec old_taints;
@@ -173,7 +173,8 @@ Refusal bound_here(const std::string& node, const ApiKind& kind, const core::Pod
 Refusal admit_slice(const std::string& node, const ApiKind& kind, const Message& object) {
   const auto& slice = as<k8s::resource::v1::ResourceSlice>(object);
   if (slice.spec().nodename() == node) return std::nullopt;
-  return forbidden(kind, slice.metadata().name(), "can only create ResourceSlice with the same NodeName as the requesting node");
+  return forbidden(kind, slice.metadata().name(),
+                   "can only create ResourceSlice with the same NodeName as the requesting node");
 }
 
 Refusal admit_claim_status(const ApiKind& kind, const Message& before, const Message& after) {
@@ -185,7 +186,8 @@ Refusal admit_claim_status(const ApiKind& kind, const Message& before, const Mes
   *status.mutable_allocatedresources() = old.status().allocatedresources();
   *status.mutable_allocatedresourcestatuses() = old.status().allocatedresourcestatuses();
   if (api::same(old, masked)) return std::nullopt;
-  return forbidden(kind, old.metadata().name(), "node is not allowed to update fields other than status.capacity, status.conditions");
+  return forbidden(kind, old.metadata().name(),
+                   "node is not allowed to update fields other than status.capacity, status.conditions");
 }
 
 Refusal admit_pod_status(const std::string& node, const ApiKind& kind, const Message& before, const Message& after) {
@@ -193,8 +195,7 @@ Refusal admit_pod_status(const std::string& node, const ApiKind& kind, const Mes
   const auto& pod = as<core::Pod>(after);
   if (auto refused = bound_here(node, kind, old, "update pod status")) return refused;
   if (!changed_keys(old.metadata().labels(), pod.metadata().labels()).empty()) {
-    return forbidden(kind, pod.metadata().name(),
-                     "node " + quoted(node) + " cannot update labels through pod status");
+    return forbidden(kind, pod.metadata().name(), "node " + quoted(node) + " cannot update labels through pod status");
   }
   core::PodStatus old_claims;
   core::PodStatus new_claims;

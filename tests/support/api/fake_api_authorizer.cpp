@@ -113,8 +113,10 @@ Reason judge_core(const ApiStore& store, const std::string& node, AccessAttribut
   }
   if (what == "persistentvolumeclaims") {
     const bool related = node_uses_claim(store, node, asked.ns, asked.name);
-    if (asked.subresource == "status" && !only(asked, {"update", "patch"})) return related ? allow() : no_relation(node);
-    if (asked.verb != "get" || !asked.subresource.empty()) return deny("can only get individual resources of this type");
+    if (asked.subresource == "status" && !only(asked, {"update", "patch"}))
+      return related ? allow() : no_relation(node);
+    if (asked.verb != "get" || !asked.subresource.empty())
+      return deny("can only get individual resources of this type");
     return related ? allow() : no_relation(node);
   }
   if (what == "persistentvolumes") {

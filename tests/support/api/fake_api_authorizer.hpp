@@ -1,8 +1,8 @@
 // Authorizer: which user may do what; for nodes the Node authorizer.
 //
 // system:masters may do all. A user of system:nodes gets what contract 01 §9 lists, judged against the pods that are
-// bound to its node now. Bootstrap tokens may ask for certificates; everybody else who is known may do all (tests act as
-// they like); anonymous users see only health and version. Pure over the store; any thread. Source: contract 01 §9.
+// bound to its node now. Bootstrap tokens may ask for certificates; everybody else who is known may do all (tests act
+// as they like); anonymous users see only health and version. Pure over the store; any thread. Source: contract 01 §9.
 #pragma once
 
 #include <optional>

@@ -1,8 +1,8 @@
 // ApiBackend: the API server behind FakeApi: who may do what to which object, and what becomes of it.
 //
-// FakeApi is its front. The verbs are spread over files: fake_api_create, fake_api_update, fake_api_delete, fake_api_read,
-// fake_api_serve (requests to verbs), fake_api_sub (sub-resources and reviews). Owner: FakeApi. Thread: the loop; no
-// function waits. Source: contract 01 §6, §7, §9, §10; contract 02 §4.2, §11, §15.5; contract 05a.
+// FakeApi is its front. The verbs are spread over files: fake_api_create, fake_api_update, fake_api_delete,
+// fake_api_read, fake_api_serve (requests to verbs), fake_api_sub (sub-resources and reviews). Owner: FakeApi. Thread:
+// the loop; no function waits. Source: contract 01 §6, §7, §9, §10; contract 02 §4.2, §11, §15.5; contract 05a.
 #pragma once
 
 #include <map>

@@ -92,9 +92,9 @@ Refusal ApiBackend::check_namespace(const ApiKind& kind, const Message& object) 
   const auto ns = store_.find<core::Namespace>("", meta.namespace_());
   if (ns == nullptr) return not_found(*kind_of(core::Namespace::descriptor()), meta.namespace_());
   if (!ns->metadata().has_deletiontimestamp()) return std::nullopt;
-  ApiFailure refused = forbidden(
-      kind, meta.name(),
-      "unable to create new content in namespace " + meta.namespace_() + " because it is being terminated");
+  ApiFailure refused =
+      forbidden(kind, meta.name(),
+                "unable to create new content in namespace " + meta.namespace_() + " because it is being terminated");
   auto& cause = *refused.mutable_details()->add_causes();
   cause.set_reason("NamespaceTerminating");
   cause.set_message("namespace " + meta.namespace_() + " is being terminated");

@@ -19,8 +19,9 @@ NewObject clone(const Message& object) {
 Refusal check_preconditions(const ApiKind& kind, const api::meta::ObjectMeta& meta,
                             const api::meta::Preconditions& wanted) {
   if (wanted.has_uid() && wanted.uid() != meta.uid()) {
-    return conflict(kind, meta.name(),
-                    "Precondition failed: UID in precondition: " + wanted.uid() + ", UID in object meta: " + meta.uid());
+    return conflict(
+        kind, meta.name(),
+        "Precondition failed: UID in precondition: " + wanted.uid() + ", UID in object meta: " + meta.uid());
   }
   if (wanted.has_resourceversion() && wanted.resourceversion() != meta.resourceversion()) {
     return conflict(kind, meta.name(),

@@ -109,12 +109,11 @@ Json openapi_group(const std::string& group) {
   for (const ApiKind& kind : api_kinds()) {
     if (kind.resource.group != group) continue;
     const std::string path = kube::path_of(kind.resource, "NAMESPACE", "NAME");
-    const Json parameters = Json::array({Json{{"name", "fieldValidation"}, {"in", "query"}},
-                                         Json{{"name", "dryRun"}, {"in", "query"}}});
+    const Json parameters =
+        Json::array({Json{{"name", "fieldValidation"}, {"in", "query"}}, Json{{"name", "dryRun"}, {"in", "query"}}});
     const Json gvk = {{"group", group}, {"kind", kind.kind}, {"version", "v1"}};
-    paths[path]["patch"] = {{"parameters", parameters},
-                            {"responses", Json::object()},
-                            {"x-kubernetes-group-version-kind", gvk}};
+    paths[path]["patch"] = {
+        {"parameters", parameters}, {"responses", Json::object()}, {"x-kubernetes-group-version-kind", gvk}};
   }
   return {{"openapi", "3.0.0"},
           {"info", {{"title", "Kubernetes"}, {"version", "v1.36.2"}}},
@@ -123,15 +122,9 @@ Json openapi_group(const std::string& group) {
 }
 
 Json version(const std::string& server_version) {
-  return {{"major", "1"},
-          {"minor", "36"},
-          {"gitVersion", server_version},
-          {"gitCommit", "fake"},
-          {"gitTreeState", "clean"},
-          {"buildDate", "2026-01-01T00:00:00Z"},
-          {"goVersion", "none"},
-          {"compiler", "gcc"},
-          {"platform", "linux/amd64"}};
+  return {{"major", "1"},        {"minor", "36"},           {"gitVersion", server_version},
+          {"gitCommit", "fake"}, {"gitTreeState", "clean"}, {"buildDate", "2026-01-01T00:00:00Z"},
+          {"goVersion", "none"}, {"compiler", "gcc"},       {"platform", "linux/amd64"}};
 }
 
 std::string without_slash(std::string path) {
@@ -163,18 +156,18 @@ ApiAnswer serve_discovery(const ApiRequest& request, const RequestInfo& info, co
   const std::string path = without_slash(info.path);
   const std::string top = path.substr(0, path.find('/', 1));
   if (request.method != "GET" && request.method != "HEAD") return render_failure({}, method_not_allowed());
-  if (top == "/healthz" || top == "/livez" || top == "/readyz") return render_text(200, "text/plain; charset=utf-8", "ok");
+  if (top == "/healthz" || top == "/livez" || top == "/readyz")
+    return render_text(200, "text/plain; charset=utf-8", "ok");
   if (path == "/version") {
     if (accepts_json(request.headers)) return json_answer(version(server_version));
-    return render_failure({}, failure(406, "NotAcceptable",
-                                      "only the following media types are accepted: application/json"));
+    return render_failure(
+        {}, failure(406, "NotAcceptable", "only the following media types are accepted: application/json"));
   }
   if (path == "/") return json_answer({{"paths", {"/api", "/api/v1", "/apis", "/healthz", "/version"}}});
   if (path == "/api") {
     const Json address = {{"clientCIDR", "0.0.0.0/0"}, {"serverAddress", "127.0.0.1:6443"}};
-    return json_answer({{"kind", "APIVersions"},
-                        {"versions", {"v1"}},
-                        {"serverAddressByClientCIDRs", Json::array({address})}});
+    return json_answer(
+        {{"kind", "APIVersions"}, {"versions", {"v1"}}, {"serverAddressByClientCIDRs", Json::array({address})}});
   }
   if (path == "/apis") return json_answer(group_list());
   if (path == "/openapi/v3") return json_answer(openapi_root());

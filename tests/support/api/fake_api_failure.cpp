@@ -66,8 +66,7 @@ ApiFailure forbidden(const ApiKind& kind, const std::string& name, std::string_v
 ApiFailure invalid(const ApiKind& kind, const std::string& name, const std::vector<api::ValidationError>& errors) {
   std::string what = kind.kind;
   if (!kind.resource.group.empty()) what.append(".").append(kind.resource.group);
-  ApiFailure out =
-      failure(422, "Invalid", what + " \"" + name + "\" is invalid: " + api::join_messages(errors));
+  ApiFailure out = failure(422, "Invalid", what + " \"" + name + "\" is invalid: " + api::join_messages(errors));
   out = about(kind, name, std::move(out));
   out.mutable_details()->set_kind(kind.kind);
   for (const auto& error : errors) {
@@ -86,9 +85,8 @@ ApiFailure bad_request(std::string message) { return failure(400, "BadRequest", 
 ApiFailure expired(std::string message) { return failure(410, "Expired", std::move(message)); }
 
 ApiFailure too_large_version(std::uint64_t asked, std::uint64_t current) {
-  ApiFailure out = failure(504, "Timeout",
-                           "Too large resource version: " + std::to_string(asked) +
-                               ", current: " + std::to_string(current));
+  ApiFailure out = failure(
+      504, "Timeout", "Too large resource version: " + std::to_string(asked) + ", current: " + std::to_string(current));
   auto& cause = *out.mutable_details()->add_causes();
   cause.set_reason("ResourceVersionTooLarge");
   cause.set_message("Too large resource version");
@@ -103,8 +101,7 @@ ApiFailure no_such_path() {
 }
 
 ApiFailure method_not_allowed() {
-  ApiFailure out =
-      failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+  ApiFailure out = failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
   out.mutable_details();
   return out;
 }

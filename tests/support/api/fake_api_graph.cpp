@@ -138,7 +138,8 @@ bool node_uses_resource_claim(const ApiStore& store, const std::string& node, co
   return some_pod(store, node, ns, [&](const core::Pod& pod) {
     const auto& named = pod.spec().resourceclaims();
     const auto& made = pod.status().resourceclaimstatuses();
-    return std::any_of(named.begin(), named.end(), [&](const auto& claim) { return claim.resourceclaimname() == name; }) ||
+    return std::any_of(named.begin(), named.end(),
+                       [&](const auto& claim) { return claim.resourceclaimname() == name; }) ||
            std::any_of(made.begin(), made.end(), [&](const auto& claim) { return claim.resourceclaimname() == name; });
   });
 }

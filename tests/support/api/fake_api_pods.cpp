@@ -56,8 +56,8 @@ api::Quantity quantity_in(const api::ResourceMessageMap& resources, const std::s
 }
 
 struct Claims {
-  bool any = false;         // some cpu or memory is asked for
-  bool guaranteed = true;   // limits for both, and requests the same
+  bool any = false;        // some cpu or memory is asked for
+  bool guaranteed = true;  // limits for both, and requests the same
 };
 
 void look_at(const core::ResourceRequirements& resources, Claims& claims) {
@@ -210,8 +210,8 @@ void mark_deleted(api::Pod& pod, std::int64_t grace, base::SystemTime now) {
   auto& meta = *pod.mutable_metadata();
   if (meta.has_deletiontimestamp()) {
     // The new end counts from the first request.
-    const auto asked = api::to_system_time(meta.deletiontimestamp()) -
-                       std::chrono::seconds(meta.deletiongraceperiodseconds());
+    const auto asked =
+        api::to_system_time(meta.deletiontimestamp()) - std::chrono::seconds(meta.deletiongraceperiodseconds());
     *meta.mutable_deletiontimestamp() = api::make_time(asked + std::chrono::seconds(grace));
   } else {
     *meta.mutable_deletiontimestamp() = api::make_time(now + std::chrono::seconds(grace));

@@ -21,9 +21,7 @@ ApiFailure bad_version(const std::string& text) {
   return failure(422, "Invalid", "resourceVersion: Invalid value: \"" + text + "\": must be a non-negative integer");
 }
 
-std::string fields_of(const RequestInfo& info) {
-  return info.option("fieldSelector");
-}
+std::string fields_of(const RequestInfo& info) { return info.option("fieldSelector"); }
 
 Outcome<Selection> selection_of(const RequestInfo& info) {
   return Selection::parse(*info.kind, info.ns, info.name, fields_of(info), info.option("labelSelector"));
@@ -46,7 +44,8 @@ std::optional<std::pair<std::uint64_t, std::string>> read_token(const std::strin
 
 ApiFailure continue_too_old() {
   return expired(
-      "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+      "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+      "without "
       "the continue parameter.");
 }
 
@@ -124,7 +123,8 @@ Outcome<ApiAnswer> ApiBackend::serve_watch(const RequestInfo& info, const Render
   const bool initial = info.flag("sendInitialEvents");
   if (!info.option("sendInitialEvents").empty()) {
     if (!switches.watch_list) {
-      return watch_list_refused("sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
+      return watch_list_refused(
+          "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
     }
     if (info.option("resourceVersionMatch") != "NotOlderThan") {
       return watch_list_refused("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");

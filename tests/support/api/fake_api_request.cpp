@@ -45,8 +45,8 @@ void read_resource(std::vector<std::string> parts, RequestInfo& info) {
     return;
   }
   // "/namespaces/NS" alone, and its status, are the Namespace itself.
-  const bool own = parts.size() == at + 2 ||
-                   (parts.size() == at + 3 && (parts[at + 2] == "status" || parts[at + 2] == "finalize"));
+  const bool own =
+      parts.size() == at + 2 || (parts.size() == at + 3 && (parts[at + 2] == "status" || parts[at + 2] == "finalize"));
   if (parts[at] == "namespaces" && parts.size() >= at + 3 && !own) {
     info.ns = parts[at + 1];
     at += 2;

@@ -13,7 +13,8 @@
 namespace keelson::fakes {
 
 struct RequestInfo {
-  std::string verb;  // get list watch create update patch delete deletecollection; for other paths the method, lower case
+  std::string
+      verb;  // get list watch create update patch delete deletecollection; for other paths the method, lower case
   std::string path;
   std::map<std::string, std::string> query;  // decoded
 

@@ -30,8 +30,8 @@ Refusal match_path(const RequestInfo& info, google::protobuf::Message& object) {
   if (info.name.empty()) return std::nullopt;
   if (meta.name().empty()) meta.set_name(info.name);
   if (meta.name() != info.name) {
-    return bad_request("the name of the object (" + meta.name() + ") does not match the name on the URL (" +
-                       info.name + ")");
+    return bad_request("the name of the object (" + meta.name() + ") does not match the name on the URL (" + info.name +
+                       ")");
   }
   return std::nullopt;
 }
@@ -85,8 +85,8 @@ ApiAnswer ApiBackend::serve(const ApiRequest& request, const RequestInfo& info, 
   return std::move(*answer);
 }
 
-Outcome<ApiAnswer> ApiBackend::serve_resource(const ApiRequest& request, const RequestInfo& info,
-                                              const Rendering& how, bool stale) {
+Outcome<ApiAnswer> ApiBackend::serve_resource(const ApiRequest& request, const RequestInfo& info, const Rendering& how,
+                                              bool stale) {
   const bool reads = info.verb == "get" || info.verb == "list" || info.verb == "watch";
   if (!info.kind->stored && info.verb != "create") return method_not_allowed();
   if (info.kind->resource.namespaced && info.ns.empty() && !info.name.empty()) return no_such_path();
@@ -139,8 +139,7 @@ Outcome<ApiAnswer> ApiBackend::serve_patch(const ApiRequest& request, const Requ
                    "application/strategic-merge-patch+json");
   }
   const bool present = store_.get(*info.kind, info.ns, info.name) != nullptr;
-  auto made = patch(*info.kind, info.ns, info.name, info.subresource, type, request.body,
-                    write_options(request, info));
+  auto made = patch(*info.kind, info.ns, info.name, info.subresource, type, request.body, write_options(request, info));
   if (!made.ok()) return made.failure();
   return render_object(how, *info.kind, present ? 200 : 201, *made, clock_.now());
 }

@@ -188,17 +188,18 @@ Refusal check_csr(const ApiKind& kind, const Csr& csr) {
     return invalid(kind, name, {csr_error("spec.usages", "usages must be provided")});
   }
   if (csr.spec().signername().find('/') == std::string::npos) {
-    return invalid(kind, name, {csr_error("spec.signerName", "must be a fully qualified domain and path of the form "
-                                                             "'example.com/signer-name'")});
+    return invalid(kind, name,
+                   {csr_error("spec.signerName",
+                              "must be a fully qualified domain and path of the form "
+                              "'example.com/signer-name'")});
   }
   // NodeRestriction: a node asks for itself only.
-  const bool node = std::find(csr.spec().groups().begin(), csr.spec().groups().end(), "system:nodes") !=
-                    csr.spec().groups().end();
+  const bool node =
+      std::find(csr.spec().groups().begin(), csr.spec().groups().end(), "system:nodes") != csr.spec().groups().end();
   if (!node || !is_ours(csr)) return std::nullopt;
   const auto names = subject_entries(request.get(), NID_commonName);
   if (names.size() == 1 && names[0] == csr.spec().username()) return std::nullopt;
-  return forbidden(kind, name,
-                   "can only create a node CSR with CN=" + csr.spec().username());
+  return forbidden(kind, name, "can only create a node CSR with CN=" + csr.spec().username());
 }
 
 struct FakeApiSigner::Keys {

@@ -45,7 +45,8 @@ class ApiStore {
   template <class T>
   std::vector<std::shared_ptr<const T>> list() const {
     std::vector<std::shared_ptr<const T>> out;
-    for (const auto& [key, object] : all(*kind_of(T::descriptor()))) out.push_back(std::static_pointer_cast<const T>(object));
+    for (const auto& [key, object] : all(*kind_of(T::descriptor())))
+      out.push_back(std::static_pointer_cast<const T>(object));
     return out;
   }
   template <class T>

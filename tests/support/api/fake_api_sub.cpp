@@ -90,8 +90,7 @@ Outcome<ApiAnswer> ApiBackend::serve_eviction(const ApiRequest& request, const R
   return render(how, 201, success());
 }
 
-Outcome<ApiAnswer> ApiBackend::serve_binding(const ApiRequest& request, const RequestInfo& info,
-                                             const Rendering& how) {
+Outcome<ApiAnswer> ApiBackend::serve_binding(const ApiRequest& request, const RequestInfo& info, const Rendering& how) {
   core::Binding binding;
   if (auto refused = read_body(request, switches.protobuf, false, {"v1", "Binding"}, binding)) return *refused;
   auto bound = bind(info.ns, info.name, binding.target().name());
@@ -203,10 +202,9 @@ Outcome<ApiAnswer> ApiBackend::serve_review(const ApiRequest& request, const Req
   user.groups.assign(review.spec().groups().begin(), review.spec().groups().end());
   if (review.spec().has_resourceattributes()) {
     const auto& from = review.spec().resourceattributes();
-    const auto reason =
-        deny_reason(store_, user,
-                    {from.verb(), from.group(), from.resource(), from.subresource(), from.namespace_(), from.name(),
-                     from.fieldselector().rawselector()});
+    const auto reason = deny_reason(store_, user,
+                                    {from.verb(), from.group(), from.resource(), from.subresource(), from.namespace_(),
+                                     from.name(), from.fieldselector().rawselector()});
     review.mutable_status()->set_allowed(!reason.has_value());
     if (reason) review.mutable_status()->set_reason(*reason);
   } else {

@@ -43,13 +43,18 @@ std::string pod_state(const core::Pod& pod) {
     const auto& state = status.state();
     if (state.has_terminated() && state.terminated().exitcode() == 0) continue;
     if (status.started()) continue;
-    if (state.has_terminated()) out = "Init:" + (state.terminated().reason().empty() ? "Error" : state.terminated().reason());
-    else if (state.has_waiting() && !state.waiting().reason().empty() && state.waiting().reason() != "PodInitializing") out = "Init:" + state.waiting().reason();
-    else out = "Init:" + std::to_string(&status - &pod.status().initcontainerstatuses(0)) + "/" + std::to_string(pod.spec().initcontainers_size());
+    if (state.has_terminated())
+      out = "Init:" + (state.terminated().reason().empty() ? "Error" : state.terminated().reason());
+    else if (state.has_waiting() && !state.waiting().reason().empty() && state.waiting().reason() != "PodInitializing")
+      out = "Init:" + state.waiting().reason();
+    else
+      out = "Init:" + std::to_string(&status - &pod.status().initcontainerstatuses(0)) + "/" +
+            std::to_string(pod.spec().initcontainers_size());
     if (pod.metadata().has_deletiontimestamp()) out = "Terminating";
     return out;
   }
-  for (auto status = pod.status().containerstatuses().rbegin(); status != pod.status().containerstatuses().rend(); ++status) {
+  for (auto status = pod.status().containerstatuses().rbegin(); status != pod.status().containerstatuses().rend();
+       ++status) {
     const auto& state = status->state();
     if (state.has_waiting() && !state.waiting().reason().empty()) out = state.waiting().reason();
     if (state.has_terminated()) {
@@ -95,8 +100,8 @@ Json node_cells(const Message& object, base::SystemTime now) {
   }
   const auto& info = node.status().nodeinfo();
   return Json::array({node.metadata().name(), state, or_none(roles), age(node.metadata().creationtimestamp(), now),
-                      info.kubeletversion(), or_none(internal), or_none(external), info.osimage(),
-                      info.kernelversion(), info.containerruntimeversion()});
+                      info.kubeletversion(), or_none(internal), or_none(external), info.osimage(), info.kernelversion(),
+                      info.containerruntimeversion()});
 }
 
 Json event_cells(const Message& object, base::SystemTime now) {

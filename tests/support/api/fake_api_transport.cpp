@@ -158,8 +158,8 @@ Task<Result<std::shared_ptr<ApiAnswer>>> exchange(FakeApi& api, base::Clock& clo
                                                   ApiRequest request, base::Duration limit) {
   const std::string target = request.target;
   auto answer = std::make_shared<ApiAnswer>();
-  const auto connected = co_await base::with_timeout(
-      clock, limit, while_connected(line, ask(api, std::move(request), answer)));
+  const auto connected =
+      co_await base::with_timeout(clock, limit, while_connected(line, ask(api, std::move(request), answer)));
   if (!connected) co_return timed_out(target);
   if (!*connected || answer->reset) co_return broken_request();
   co_return answer;

@@ -78,8 +78,7 @@ class ApiWatches::Stream final : public ApiStream {
       if (!watch->frames.empty()) co_return take(*watch);
       if (watch->ended) co_return std::string();
       const base::SteadyTime now = clock_.steady_now();
-      const base::SteadyTime end =
-          watch->wish.timeout ? watch->opened + *watch->wish.timeout : base::SteadyTime::max();
+      const base::SteadyTime end = watch->wish.timeout ? watch->opened + *watch->wish.timeout : base::SteadyTime::max();
       if (now >= end) {
         if (watch->wish.bookmarks) watch->bookmark(store_.version(), false);
         watch->ended = true;

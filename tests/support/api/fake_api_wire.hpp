@@ -1,7 +1,7 @@
 // What goes over the wire: which form an Accept header asks for, bodies to objects, objects to bodies.
 //
-// Pure functions and values, any thread. Protobuf and JSON; JSON also as Table and PartialObjectMetadata, as kubectl asks
-// for. Source: contract 05a "Envelope and streams".
+// Pure functions and values, any thread. Protobuf and JSON; JSON also as Table and PartialObjectMetadata, as kubectl
+// asks for. Source: contract 05a "Envelope and streams".
 #pragma once
 
 #include <string>
