@@ -291,12 +291,21 @@ base::Task<base::Duration> PodWorker::sync_round() {
     last_change_ = context_.clock.steady_now();
     context_.observer.look_again(pod_->metadata().uid());
   }
+  if (!outcome.waiting.empty()) co_await show_failures();
   base::Duration next = outcome.ok() ? after_success() : after_error(kErrorRetry);
   if (outcome.retry_at) {
     const base::Duration left = *outcome.retry_at - context_.clock.steady_now();
     next = std::min(next, std::max<base::Duration>(left, std::chrono::milliseconds(1)));
   }
   co_return next;
+}
+
+// Why containers could not be started is told with the state that the round has left behind, not the one it began with.
+base::Task<void> PodWorker::show_failures() {
+  const bool seen = co_await observe();
+  if (!seen) co_return;
+  compute_status();
+  publish(true);
 }
 
 // A round that cannot go on: told as an event and in the journal, with what the pod waits for meanwhile.
@@ -352,8 +361,6 @@ void PodWorker::apply(const SyncOutcome& outcome) {
     journal_.waits_for(
         "container " + name + ": " + reason.reason + (reason.message.empty() ? "" : ": " + reason.message),
         outcome.retry_at);
-    compute_status();
-    publish(true);
   } else if (!outcome.errors.empty()) {
     journal_.waits_for(outcome.errors.front(), outcome.retry_at);
   } else {

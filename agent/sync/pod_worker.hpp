@@ -102,6 +102,7 @@ class PodWorker {
   std::function<void()> sandbox_hook();
   void show_sandbox();
   void apply(const SyncOutcome& outcome);
+  base::Task<void> show_failures();
   base::Duration after_error(base::Duration delay);
   base::Duration after_success();
   std::chrono::seconds grace() const;

@@ -396,8 +396,8 @@ Task<Status> FakeCri::stop_container(std::string id, std::chrono::seconds grace)
     const base::SteadyTime stops = clock_.steady_now() + *found->run.stops_in;
     if (stops < found->ends_at) {
       found->ends_at = stops;
-      found->exit_code = 143;
-      found->reason = "Error";
+      found->exit_code = found->run.stop_code;
+      found->reason = found->run.stop_code == 0 ? "Completed" : "Error";
     }
   }
   co_await clock_.sleep_until(std::min(kill_at, found->ends_at));

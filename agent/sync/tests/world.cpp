@@ -93,7 +93,9 @@ Task<Result<ResolvedVolumes>> FakePodVolumes::mount(api::PodPtr pod) {
   const std::string& uid = pod->metadata().uid();
   if (const auto failure = mount_fails.find(uid); failure != mount_fails.end()) co_return failure->second;
   mounted.insert(uid);
-  co_return ResolvedVolumes();
+  ResolvedVolumes resolved;
+  for (const auto& volume : pod->spec().volumes()) resolved[volume.name()].host_path = "/volumes/" + volume.name();
+  co_return resolved;
 }
 
 Task<Status> FakePodVolumes::unmount(std::string uid) {
