@@ -70,8 +70,9 @@ void check_port(const DoctorInput& input, Host& host, const std::vector<Listener
 static void check_api_server(const AgentInfo& info, Findings& findings) {
   if (info.standalone) return;
   if (!info.api_problem.empty()) {
-    findings.push_back({"api", Level::fail, "the API server " + info.api_server + " cannot be reached: " + info.api_problem,
-                        "pods keep running meanwhile; check the network, the server and the credentials of --kubeconfig"});
+    findings.push_back(
+        {"api", Level::fail, "the API server " + info.api_server + " cannot be reached: " + info.api_problem,
+         "pods keep running meanwhile; check the network, the server and the credentials of --kubeconfig"});
   } else if (!info.registered) {
     findings.push_back({"api", Level::warn, "the node is not registered with " + info.api_server + " yet",
                         "wait a moment; if it stays so, the agent's log says what the server answered"});
@@ -82,9 +83,10 @@ static void check_api_server(const AgentInfo& info, Findings& findings) {
     findings.push_back({"api", Level::ok, "the node is registered with " + info.api_server + " and Ready", ""});
   }
   if (info.unsent_statuses > 0 && !info.api_problem.empty()) {
-    findings.push_back({"api", Level::warn,
-                        std::to_string(info.unsent_statuses) + " pods have a status that the API server does not know yet",
-                        "they are sent when it answers again"});
+    findings.push_back(
+        {"api", Level::warn,
+         std::to_string(info.unsent_statuses) + " pods have a status that the API server does not know yet",
+         "they are sent when it answers again"});
   }
 }
 

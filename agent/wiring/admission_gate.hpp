@@ -1,8 +1,9 @@
 // AdmissionGate: gathers what admit() decides by, and carries out its answer.
 //
 // A refused pod gets its event and its final status. For a critical pod that lacks room, others are ended first and the
-// pod waits; it is asked for again as each of them ends. A pod that only its affinity keeps out waits until the Node was
-// read afresh: its labels may have changed just before the pod came. Owner: Agent. Thread: the loop. Source: contract 02 §13, §14.1.
+// pod waits; it is asked for again as each of them ends. A pod that only its affinity keeps out waits until the Node
+// was read afresh: its labels may have changed just before the pod came. Owner: Agent. Thread: the loop. Source:
+// contract 02 §13, §14.1.
 #pragma once
 
 #include <functional>

@@ -236,14 +236,13 @@ Status Agent::Services::build_admission() {
     if (!lone.ok()) return lone.error();
     node = [made = *lone] { return made; };
   }
-  auto made = AdmissionGate::create(clock, configuration, facts, machine.kernel_version, *workers, *recorder,
-                                    std::move(node));
+  auto made =
+      AdmissionGate::create(clock, configuration, facts, machine.kernel_version, *workers, *recorder, std::move(node));
   if (!made.ok()) return made.error();
   admission = std::move(*made);
   if (cluster) {
-    admission->read_node_by([this](std::function<void(AdmissionGate::NodePtr)> answer) {
-      cluster->read_node(std::move(answer));
-    });
+    admission->read_node_by(
+        [this](std::function<void(AdmissionGate::NodePtr)> answer) { cluster->read_node(std::move(answer)); });
   }
   return {};
 }
@@ -268,7 +267,8 @@ Status Agent::Services::build() {
                                                        *volumes, *cgroups, *objects, *health, *recorder, *sink, log});
   garbage = std::make_unique<GarbageCollector>(loop, clock, *runtime, *files, facts.paths,
                                                garbage_policy(configuration.flags), log);
-  sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, *workers, *recorder);
+  sources =
+      std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, *workers, *recorder);
   views = std::make_unique<PodViews>(
       clock, facts, *workers,
       PodViews::Sources{[this] { return info(); }, [this] { return sources->problems(); },

@@ -131,8 +131,8 @@ Status ApiConnection::Parts::make_credentials(std::function<void()> certificate_
   if (joins()) bootstrap = std::make_unique<BootstrapWay>(base, start.config, agent);
   if (start.action == kube::StartAction::join) {
     // Written before the certificate exists: whoever looks finds where it will be (contract 01 §6.1 rule 3).
-    KEELSON_TRY(kube::write_kubeconfig(flags.kubeconfig, start.config.cluster,
-                                       flags.cert_dir + "/kubelet-client-current.pem"));
+    KEELSON_TRY(
+        kube::write_kubeconfig(flags.kubeconfig, start.config.cluster, flags.cert_dir + "/kubelet-client-current.pem"));
   }
   if (base.configuration.kubelet.rotate_certificates) return make_manager(std::move(certificate_lost));
   kube::UserConfig user = start.config.user;
@@ -148,8 +148,8 @@ void ApiConnection::Parts::make_clients() {
   kube::Credentials& credentials = managed ? static_cast<kube::Credentials&>(*managed) : *configured;
   const kube::Endpoint& endpoint = start.config.endpoint;
   server = (endpoint.tls ? "https://" : "http://") + endpoint.host + ":" + endpoint.port + endpoint.base_path;
-  transport = std::make_unique<kube::HttpTransport>(base.loop, base.clock, base.pool, endpoint, credentials, agent,
-                                                    base.log);
+  transport =
+      std::make_unique<kube::HttpTransport>(base.loop, base.clock, base.pool, endpoint, credentials, agent, base.log);
   const auto& kubelet = base.configuration.kubelet;
   const auto client = [&](kube::ClientOptions options) {
     return std::make_unique<kube::Client>(base.loop, base.clock, *transport, options, base.log);
@@ -194,8 +194,8 @@ base::Task<Status> ApiConnection::join() {
   node.certificate_folder = p.base.configuration.flags.cert_dir;
   node.kubeconfig = p.base.configuration.flags.kubeconfig;
   node.cluster = p.start.config.cluster;
-  auto done = co_await kube::bootstrap_node(&p.bootstrap->signing, &p.base.clock, &p.base.random, std::move(node),
-                                            p.base.log);
+  auto done =
+      co_await kube::bootstrap_node(&p.bootstrap->signing, &p.base.clock, &p.base.random, std::move(node), p.base.log);
   co_return done;
 }
 

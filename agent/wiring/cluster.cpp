@@ -59,8 +59,9 @@ struct Cluster::Parts {
         cache(api->main(), base.random, facts.sync_frequency, base.log),
         tokens(api->main(), base.random, base.log),
         pod_objects(cache, services, tokens),
-        lease(base.clock, base.random, api->lease(), base.node_name,
-              base.configuration.kubelet.node_lease_duration_seconds, [this] { api->close_idle(); }, base.log),
+        lease(
+            base.clock, base.random, api->lease(), base.node_name,
+            base.configuration.kubelet.node_lease_duration_seconds, [this] { api->close_idle(); }, base.log),
         csi(base.loop, base.clock, base.random, api->main(), base.node_name, csi_hooks(), base.log),
         runtime_bell(base.loop),
         gate(base.loop) {}
@@ -133,7 +134,7 @@ NodeHooks Cluster::Parts::node_hooks() {
   out.runtime = [this] { return runtime_facts(); };
   out.addresses = look_up_addresses(base.pool, settings.addresses);
   out.images = [this] { return images->images(); };
-  out.check_runtime = [this]() -> base::Task<void> { return health->check(); };
+  out.check_runtime = [this] { return health->check(); };
   out.take_pod_cidrs = [this](std::string cidrs) { return tell_pod_cidrs(std::move(cidrs)); };
   out.close_connections = [this] { api->close_idle(); };
   out.registered = [this] {
@@ -176,8 +177,7 @@ base::Task<void> Cluster::Parts::bring_up() {
   lease.start(gate);
   csi.start(gate);
   images->start(gate);
-  base::spawn(gate, "wipe resource slices",
-              wipe_resource_slices(api->main(), base.random, base.node_name, base.log));
+  base::spawn(gate, "wipe resource slices", wipe_resource_slices(api->main(), base.random, base.node_name, base.log));
   co_await base::with_timeout(base.clock, kRuntimePatience, runtime_bell.wait());
   reporter->start(gate);
 }
@@ -197,8 +197,7 @@ Result<std::unique_ptr<Cluster>> Cluster::create(const ApiConnection::Base& base
   auto capacity = read_capacity(base.configuration, machine, base.log);
   if (!capacity.ok()) return capacity.error();
   NodeSettings settings = node_settings(base.configuration, base.node_name, machine, std::move(*capacity));
-  auto parts =
-      std::make_unique<Parts>(base, std::move(*api), facts, std::move(settings), std::move(hooks));
+  auto parts = std::make_unique<Parts>(base, std::move(*api), facts, std::move(settings), std::move(hooks));
   facts.runtime_class = [classes = &parts->classes](const std::string& name) { return classes->handler_of(name); };
   return std::unique_ptr<Cluster>(new Cluster(std::move(parts)));
 }
@@ -226,7 +225,8 @@ void Cluster::attach(PodWorkers& workers, RuntimeHealth& health, cri::RuntimeSer
   // contract 01 §10: pods are not read before the Node was.
   p.nodes.when_synced([&p] { p.pods.start(p.gate); });
   p.pods.attach(workers, [&p](const std::string& uid) { p.tokens.forget_pod(uid); });
-  p.cache.on_change([&workers, &p](const std::string& uid) { p.base.loop.post([&workers, uid] { workers.wake(uid); }); });
+  p.cache.on_change(
+      [&workers, &p](const std::string& uid) { p.base.loop.post([&workers, uid] { workers.wake(uid); }); });
 }
 
 void Cluster::start() {
@@ -252,8 +252,7 @@ base::Task<void> Cluster::stop() {
 std::shared_ptr<const api::core::Node> Cluster::node() const {
   const Parts& p = *parts_;
   if (NodePtr newest = p.reporter->newest()) return newest;
-  return std::make_shared<const api::core::Node>(
-      first_node(p.settings, p.reporter->gather(), p.base.clock.now()).node);
+  return std::make_shared<const api::core::Node>(first_node(p.settings, p.reporter->gather(), p.base.clock.now()).node);
 }
 
 void Cluster::read_node(std::function<void(std::shared_ptr<const api::core::Node>)> answer) {

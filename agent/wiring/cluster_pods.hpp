@@ -1,8 +1,8 @@
 // ClusterPods: this node's pods as the API server has them, and what it is told of them.
 //
-// One watch brings the pods: those to run go to the workers, mirrors to MirrorPods, every copy to StatusWriter. What the
-// workers tell comes back through sink(). Owner: Cluster, or a test. Thread: the loop. Stops: stop(), after the workers
-// have stopped. Source: contract 02 §4, §4.2, §11, §15.5.
+// One watch brings the pods: those to run go to the workers, mirrors to MirrorPods, every copy to StatusWriter. What
+// the workers tell comes back through sink(). Owner: Cluster, or a test. Thread: the loop. Stops: stop(), after the
+// workers have stopped. Source: contract 02 §4, §4.2, §11, §15.5.
 #pragma once
 
 #include <functional>

@@ -141,7 +141,7 @@ std::string NodeTest::write_config() {
   return path;
 }
 
-void NodeTest::launch() { keelson->start(write_config()); }
+void NodeTest::launch() { keelson->start(write_config(), arguments); }
 
 void NodeTest::start() {
   const int before = keelson->lines_with({"Keelson is ready"});

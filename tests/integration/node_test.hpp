@@ -38,6 +38,7 @@ class NodeTest : public ::testing::Test {
 
   // --- The agent ---
   std::map<std::string, std::string> settings;  // of the KubeletConfiguration: field -> YAML in flow style
+  ProgramArguments arguments;                   // further ones of the agent
   std::string write_config();
   void launch();  // starts it and returns at once
   void start();   // and waits until it says that it is ready

@@ -27,7 +27,7 @@ struct FakeRun {
   int exit_code = 0;
   std::string reason;                                          // default: Completed or Error
   std::optional<base::Duration> stops_in = base::Duration(0);  // after SIGTERM; none: only SIGKILL ends it
-  int stop_code = 143;      // its exit code then
+  int stop_code = 143;                                         // its exit code then
   bool immortal = false;                                       // the runtime says that it was stopped, and it runs on
 };
 

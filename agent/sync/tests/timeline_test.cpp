@@ -1,8 +1,9 @@
 // Whole lives of recorded pods, as an API server's watch shows them: ours against a kubelet's.
 //
 // The agent's own parts (informer, workers, status writer, admission) run on virtual time between a fake runtime and a
-// fake API server; a pod is created, runs as the recorded one did, and is deleted. What the watch told, one status after
-// another, must equal the recording but for times, addresses and ids. Source: tests/golden/data/pods, contract 02 §15.
+// fake API server; a pod is created, runs as the recorded one did, and is deleted. What the watch told, one status
+// after another, must equal the recording but for times, addresses and ids. Source: tests/golden/data/pods, contract 02
+// §15.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -41,9 +42,17 @@ T decode(const json& text) {
 
 // What differs from run to run, and what the fakes do not tell: it becomes its own name.
 void blur(json& value) {
-  static const std::set<std::string> kVolatile = {"lastTransitionTime", "startTime",   "startedAt", "finishedAt",
-                                                  "containerID",        "imageID",     "image",     "podIP",
-                                                  "ip",                 "hostIP",      "message"};
+  static const std::set<std::string> kVolatile = {"lastTransitionTime",
+                                                  "startTime",
+                                                  "startedAt",
+                                                  "finishedAt",
+                                                  "containerID",
+                                                  "imageID",
+                                                  "image",
+                                                  "podIP",
+                                                  "ip",
+                                                  "hostIP",
+                                                  "message"};
   if (value.is_array()) {
     for (json& item : value) blur(item);
   }
@@ -164,7 +173,8 @@ struct Timeline : ::testing::TestWithParam<std::string> {
     }
     for (const auto& [path, files] : recording.at("cgroups").items()) {
       if (!path.ends_with("<uid>")) continue;
-      if (files.contains("cpu.shares")) world.cgroups.in_force.cpu_shares = std::stoll(files["cpu.shares"].get<std::string>());
+      if (files.contains("cpu.shares"))
+        world.cgroups.in_force.cpu_shares = std::stoll(files["cpu.shares"].get<std::string>());
       if (files.contains("cpu.cfs_quota_us")) {
         world.cgroups.in_force.cpu_quota_us = std::stoll(files["cpu.cfs_quota_us"].get<std::string>());
       }

@@ -214,9 +214,9 @@ Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
       garbage(world.loop, world.clock, world.cri, world.files, facts.paths, {}, {}) {
   facts.restart_backoff_cap = backoff_cap;
   facts.agent_started = world.clock.now();
-  workers = std::make_unique<PodWorkers>(WorkerContext{world.loop, world.clock, world.random, facts, observer, runtime,
-                                                       world.files, world.volumes, world.cgroups, world.objects, health,
-                                                       world.events, sink == nullptr ? world.sink : *sink, base::Logger()});
+  workers = std::make_unique<PodWorkers>(WorkerContext{
+      world.loop, world.clock, world.random, facts, observer, runtime, world.files, world.volumes, world.cgroups,
+      world.objects, health, world.events, sink == nullptr ? world.sink : *sink, base::Logger()});
   workers->expect_source("file");
   workers->on_pod_gone([this](const std::string&) { garbage.pod_gone(); });
   PodWorkers::Knowledge knowledge;
