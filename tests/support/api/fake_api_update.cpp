@@ -185,7 +185,7 @@ Outcome<ObjectPtr> ApiBackend::patch(const ApiKind& kind, const std::string& ns,
   }
   const api::Node original = api::encode_node(*before);
   Result<api::Node> patched = original;
-  if (type == "application/strategic-merge-patch+json") {
+  if (apply || type == "application/strategic-merge-patch+json") {
     patched = api::strategic_merge_apply(original, *patch_tree, kind.type());
   } else if (type == "application/json-patch+json") {
     patched = api::json_patch_apply(original, *patch_tree);
