@@ -160,7 +160,7 @@ void ConnectionPool::adopt(Dialed dialed) {
 }
 
 void ConnectionPool::dial_failed(const Error& why) {
-  context_.log.debug(2, "Cannot connect to the API server", {{"error", why}});
+  context_.log.debug(4, "Cannot connect to the API server", {{"error", why}});
   const bool others = std::any_of(connections_.begin(), connections_.end(), [](const auto& c) { return c->usable(); });
   if (http2_.value_or(false) && others) {
     // What waits may still get a stream of the connections that we have.

@@ -261,8 +261,8 @@ Status Agent::Services::build() {
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
-  pod_runtime =
-      std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, no_objects, facts, events);
+  pod_runtime = std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, *objects, facts,
+                                             *recorder);
   workers = std::make_unique<PodWorkers>(WorkerContext{loop, clock, random, facts, *observer, *pod_runtime, *files,
                                                        *volumes, *cgroups, *objects, *health, *recorder, *sink, log});
   garbage = std::make_unique<GarbageCollector>(loop, clock, *runtime, *files, facts.paths,

@@ -169,7 +169,7 @@ json NodeTest::seen(const std::string& pod) {
   const json all = keelson->ps();
   if (!all.is_object()) return found;
   for (const auto& one : all["pods"]) {
-    if (one["name"] != pod + "-node") continue;
+    if (one["name"] != pod + "-node" && one["name"] != pod) continue;  // of a manifest, or of the API
     found = one;
     if (!one.contains("deletionAt")) break;
   }
