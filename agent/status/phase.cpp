@@ -92,7 +92,7 @@ void count_regular(const api::Pod& pod, const api::core::Container& spec, const 
 
 }  // namespace
 
-std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool terminating) {
+std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool stopped) {
   Tally tally;
   for (const auto& container : status.containerstatuses()) {
     if (!container.containerid().empty()) tally.regular_known = true;
@@ -113,7 +113,7 @@ std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, b
   if (tally.running > 0 && tally.unknown == 0) return "Running";
   if (tally.running == 0 && tally.stopped > 0 && tally.unknown == 0) {
     const bool all_succeeded = tally.stopped == tally.succeeded;
-    if (terminating && !is_static(pod)) return all_succeeded ? "Succeeded" : "Failed";
+    if (stopped && !is_static(pod)) return all_succeeded ? "Succeeded" : "Failed";
     if (tally.restartable) return "Running";
     return all_succeeded ? "Succeeded" : "Failed";
   }

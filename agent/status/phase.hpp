@@ -9,7 +9,7 @@
 
 namespace keelson::agent {
 
-// `status` holds the container statuses already. `terminating`: the agent is ending the pod.
-std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool terminating);
+// `status` holds the container statuses already. `stopped`: the pod is being ended and nothing of it runs any more.
+std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool stopped);
 
 }  // namespace keelson::agent

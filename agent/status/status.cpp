@@ -62,7 +62,7 @@ void fill_container_statuses(const StatusInput& input, api::core::PodStatus& out
 }
 
 void fill_phase(const StatusInput& input, api::core::PodStatus& out) {
-  const std::string computed = pod_phase(input.pod, out, input.terminating);
+  const std::string computed = pod_phase(input.pod, out, input.stopped);
   if (is_terminal(input.before)) {
     // A terminal phase never changes back, and its words stay with it.
     out.set_phase(input.before.phase());

@@ -47,7 +47,8 @@ struct StatusInput {
   std::string runtime_name;                               // the scheme of container ids
   base::SystemTime now;
   base::SystemTime agent_started;
-  bool terminating = false;
+  bool terminating = false;  // nothing is started any more
+  bool stopped = false;      // and nothing of it runs: what its containers came to is the pod's phase
   std::optional<ForcedEnd> forced;
   std::optional<PodCgroupValues> pod_cgroup;
   bool recursive_read_only = false;  // the pod's runtime handler can mount so

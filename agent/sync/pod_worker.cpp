@@ -247,6 +247,7 @@ void PodWorker::compute_status() {
   input.now = context_.clock.now();
   input.agent_started = context_.facts.agent_started;
   input.terminating = termination_.has_value();
+  input.stopped = input.terminating && !observed_->any_running() && !observed_->any_ready_sandbox();
   if (termination_) input.forced = termination_->forced;
   input.pod_cgroup = pod_cgroup_;
   input.recursive_read_only = handler_mounts_recursively(context_.facts, *pod_);

@@ -39,6 +39,7 @@ class PodStatus : public ::testing::Test {
     input.now = now;
     input.agent_started = now;
     input.terminating = terminating;
+    input.stopped = terminating;
     return status(input);
   }
 
