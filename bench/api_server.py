@@ -117,6 +117,14 @@ class ApiServer:
         nodes = self.call(self.connect(), "GET", "/api/v1/nodes")["items"]
         return any(c["type"] == "Ready" and c["status"] == "True" for n in nodes for c in n["status"].get("conditions", []))
 
+    def ready_since(self):
+        node = self.call(self.connect(), "GET", "/api/v1/nodes/" + NODE_NAME)
+        return next(c["lastTransitionTime"] for c in node["status"]["conditions"] if c["type"] == "Ready")
+
+    def lease_time(self):
+        path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/" + NODE_NAME
+        return self.call(self.connect(), "GET", path)["spec"]["renewTime"]
+
     def stop(self):
         self.process.terminate()
         self.process.wait(10)

@@ -34,9 +34,23 @@ std::size_t ConnectionPool::streams_each() const {
   return fewest;
 }
 
+// As many as the design wants, and more when there is more to carry than fits: a watch that waits for another one's end
+// is deaf meanwhile.
+std::size_t ConnectionPool::allowed() const {
+  std::size_t used = 0;
+  for (const auto& connection : connections_) {
+    if (connection->usable()) used += connection->streams();
+  }
+  HttpTransportOptions options = context_.options;
+  if (!long_.empty()) {
+    options.streams_wanted = std::max(options.streams_wanted, used + long_.size() + options.streams_reserved);
+  }
+  return connections_allowed(options, streams_each());
+}
+
 bool ConnectionPool::has_room(const Connection& connection, std::size_t index, bool long_lived) const {
   std::size_t capacity = connection.capacity();
-  if (long_lived && http2_.value_or(false) && index + 1 >= connections_allowed(context_.options, streams_each())) {
+  if (long_lived && http2_.value_or(false) && index + 1 >= allowed()) {
     capacity -= streams_reserved(context_.options, capacity);
   }
   return connection.streams() < capacity;
@@ -54,6 +68,7 @@ bool ConnectionPool::try_place(const std::shared_ptr<Exchange>& exchange) {
 
 base::Task<Status> ConnectionPool::place(std::shared_ptr<Exchange> exchange) {
   if (shut_) co_return *shut_;
+  if (!std::exchange(started_, true)) start();
   Waiters& queue = exchange->long_lived ? long_ : short_;
   if (queue.empty() && try_place(exchange)) co_return Status();
   auto waiter = std::make_shared<Waiter>(context_.loop, std::move(exchange));
@@ -107,7 +122,7 @@ void ConnectionPool::dial_if_needed() {
   std::size_t wanted = 1;
   if (http2_.has_value() && !*http2_) {
     wanted = std::min(need, context_.options.dials_http1);
-  } else if (!settled || usable >= connections_allowed(context_.options, streams_each())) {
+  } else if (!settled || usable >= allowed()) {
     return;
   }
   const base::SteadyTime now = context_.clock.steady_now();
@@ -139,9 +154,11 @@ base::Task<void> ConnectionPool::dial_one(std::uint64_t generation) {
   } done{*this};
   auto dialed = co_await dialer_.dial();
   if (shut_) co_return;
+  // With an identity that is no longer ours neither its success nor its failure says anything.
+  if (generation != generation_) co_return;
   if (!dialed.ok()) {
     dial_failed(dialed.error());
-  } else if (generation == generation_) {  // else it presented an identity that is no longer ours
+  } else {
     adopt(std::move(*dialed));
   }
 }

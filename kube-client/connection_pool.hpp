@@ -29,7 +29,6 @@ class ConnectionPool {
  public:
   ConnectionPool(ConnectionContext& context, Dialer& dialer, base::Gate& gate);
 
-  void start();
   // Waits until a connection has taken the exchange; the caller limits the time.
   base::Task<Status> place(std::shared_ptr<Exchange> exchange);
 
@@ -53,6 +52,7 @@ class ConnectionPool {
   };
   using Waiters = std::list<std::shared_ptr<Waiter>>;
 
+  void start();
   base::Task<void> manage();
   base::Task<void> dial_one(std::uint64_t generation);
   base::Task<void> ring_later(base::Duration delay);
@@ -64,6 +64,8 @@ class ConnectionPool {
   void adopt(Dialed dialed);
   void dial_failed(const Error& why);
   std::size_t waiting() const { return short_.size() + long_.size(); }
+  // How many HTTP/2 connections there may be now.
+  std::size_t allowed() const;
   // Fewest streams that a connection allows.
   std::size_t streams_each() const;
   void finish(const std::shared_ptr<Waiter>& waiter, Status outcome);
@@ -81,6 +83,7 @@ class ConnectionPool {
   std::uint64_t generation_ = 0;  // of the identity
   base::SteadyTime no_dial_before_{};
   bool rings_later_ = false;
+  bool started_ = false;  // with the first exchange: what was never used need not be stopped
   std::uint64_t opened_ = 0;
 };
 

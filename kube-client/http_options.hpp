@@ -34,7 +34,7 @@ struct HttpTransportOptions {
 
   // So many HTTP/2 connections, unless the server's limit of streams is so low that `streams_wanted` do not fit.
   std::size_t connections = 2;
-  std::size_t connections_limit = 8;
+  std::size_t connections_limit = 32;
   std::size_t streams_wanted = 500;
   std::size_t streams_reserved = 8;   // which long-lived exchanges leave to others
   std::size_t streams_assumed = 100;  // until the server has said

@@ -125,7 +125,6 @@ HttpTransport::State::State(base::Loop& l, base::Clock& c, base::BlockingPool& b
     context.log.info("The client certificate changed: connecting to the API server anew");
     pool.retire_all(Error(ErrorKind::unavailable, "the connection ended because our certificate changed"));
   });
-  pool.start();
 }
 
 void HttpTransport::State::decorate(HttpRequest& request) const {

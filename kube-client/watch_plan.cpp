@@ -83,7 +83,8 @@ bool WatchPlan::turn_set(const Round& round) {
     return true;
   }
   // A stream that never says where its initial events end is an old server's; other trouble with them may be, too.
-  list_next_ = round.end == End::silent || round.end == End::ended || (failed && round.error.code() >= 410);
+  list_next_ = round.end == End::silent || round.end == End::ended ||
+               (failed && round.error.code() >= 410 && round.error.code() != 429);
   return list_next_ && !failed;
 }
 

@@ -12,9 +12,9 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {"ExtendWebSocketsToKubelet", true, false},
-    {"InPlacePodLevelResourcesVerticalScaling", true, false},
-    {"InPlacePodVerticalScalingInitContainers", true, false},
+    {"ExtendWebSocketsToKubelet", false, false},
+    {"InPlacePodLevelResourcesVerticalScaling", false, false},
+    {"InPlacePodVerticalScalingInitContainers", false, false},
     {"RestartAllContainersOnContainerExits", true, false},
     {"UserNamespacesHostNetworkSupport", true, true},
 };

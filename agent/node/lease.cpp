@@ -47,7 +47,7 @@ NodeLease::NodeLease(base::Clock& clock, base::Random& random, kube::Client& cli
 void NodeLease::start(base::Gate& gate) { base::spawn(gate, "node lease", run()); }
 
 base::Task<void> NodeLease::run() {
-  const base::Duration period = std::chrono::seconds(duration_) / 4;
+  const base::Duration period = base::Duration(std::chrono::seconds(duration_)) / 4;
   while (true) {
     co_await renew();
     co_await clock_.sleep_for(base::Backoff::jittered(period, kJitter, random_));

@@ -15,6 +15,7 @@ constexpr base::Duration kFastPathLasts = std::chrono::seconds(120);
 constexpr base::Duration kFastPause = std::chrono::milliseconds(100);
 constexpr base::Duration kSpacing = std::chrono::seconds(1);
 constexpr base::Duration kRuntimePatience = std::chrono::seconds(2);
+constexpr base::Duration kFirstAnswers = std::chrono::seconds(5);
 constexpr base::Duration kFirstLookup = std::chrono::seconds(5);
 constexpr base::Duration kLookupLimit = std::chrono::seconds(60);
 
@@ -71,9 +72,20 @@ base::Task<void> NodeReporter::run() {
   if (settings_.register_node) co_await register_node();
   registered_ = true;
   if (hooks_.registered) hooks_.registered();
+  co_await await_first_answers();
   while (true) {
     co_await report();
     co_await wait_for_cause();
+  }
+}
+
+// An agent that starts again on a node that is Ready says nothing else before everything was asked once.
+base::Task<void> NodeReporter::await_first_answers() {
+  const auto limit = clock_.steady_now() + kFirstAnswers;
+  while (clock_.steady_now() < limit) {
+    const NodePtr node = newest();
+    if (node == nullptr || !is_ready(*node) || texts(hooks_.causes()).empty()) co_return;
+    co_await base::with_timeout(clock_, kFastPause, bell_.wait());
   }
 }
 
@@ -94,7 +106,7 @@ base::Task<void> NodeReporter::keep_addresses() {
 void NodeReporter::took_addresses(AddressFacts facts) {
   const auto ips = choose_node_ips(settings_.addresses, facts);
   std::vector<std::string> chosen = ips.ok() ? *ips : std::vector<std::string>();
-  if (addresses_ && chosen != chosen_ips_) update_soon();
+  if (chosen != chosen_ips_) update_soon();
   chosen_ips_ = std::move(chosen);
   addresses_ = std::move(facts);
 }

@@ -67,6 +67,7 @@ class NodeReporter {
 
  private:
   base::Task<void> run();
+  base::Task<void> await_first_answers();
   base::Task<void> keep_addresses();
   base::Task<void> register_node();
   base::Task<Status> try_to_register();

@@ -13,6 +13,9 @@ using base::Task;
 using k8s::authentication::v1::TokenRequest;
 using namespace std::chrono_literals;
 
+// Whoever has a valid token still is not kept waiting for the next one: a pod's whole round hangs on it.
+constexpr base::Duration kSpareLimit = std::chrono::seconds(3);
+constexpr base::Duration kLimit = std::chrono::seconds(60);
 constexpr std::chrono::seconds kDay = 24h;
 constexpr int kMaxEarly = 9;  // seconds
 constexpr base::Duration kSweep = 1min;
@@ -61,13 +64,21 @@ void TokenCache::drop_expired() {
   std::erase_if(tokens_, [&](const auto& entry) { return entry.second.expires < today; });
 }
 
+Task<Result<TokenRequest>> TokenCache::ask(TokenQuery query) {
+  TokenRequest request = make_request(query);
+  auto got = co_await client_.create_sub<api::core::ServiceAccount, TokenRequest>(query.ns, query.service_account,
+                                                                                  "token", std::move(request));
+  co_return got;
+}
+
 Task<Result<ServiceToken>> TokenCache::token(TokenQuery query) {
   const auto known = tokens_.find(query);
   if (known != tokens_.end() && !is_due(known->second)) co_return answer(known->second);
 
-  TokenRequest request = make_request(query);
-  Result<TokenRequest> got = co_await client_.create_sub<api::core::ServiceAccount, TokenRequest>(
-      query.ns, query.service_account, "token", std::move(request));
+  const bool spare = known != tokens_.end() && known->second.expires > clock_.now();
+  auto asked = co_await base::with_timeout(clock_, spare ? kSpareLimit : kLimit, ask(query));
+  Result<TokenRequest> got = Error(ErrorKind::deadline_exceeded, "no answer in time");
+  if (asked) got = std::move(*asked);
   if (got.ok() && !got->status().token().empty()) {
     Held held;
     held.token = std::move(*got->mutable_status()->mutable_token());

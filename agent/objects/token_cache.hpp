@@ -58,6 +58,7 @@ class TokenCache {
     std::chrono::seconds lifetime{};
   };
 
+  base::Task<Result<k8s::authentication::v1::TokenRequest>> ask(TokenQuery query);
   bool is_due(const Held& held);
   void drop_expired();
   void complain(const TokenQuery& query, const Error& error) const;

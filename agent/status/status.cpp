@@ -121,7 +121,20 @@ void make_final(const api::Pod& pod, api::core::PodStatus& status) {
     if (container.started() || container.state().has_running() || container.laststate().has_terminated())
       end(container);
   }
-  for (auto& container : *status.mutable_containerstatuses()) end(container);
+  // Those of a pod that never came as far were never lost.
+  const auto began = [](const auto& container) {
+    return container.state().has_running() || container.state().has_terminated() ||
+           container.laststate().has_terminated();
+  };
+  const auto& inits = status.initcontainerstatuses();
+  const bool initialized =
+      inits.empty() ||
+      (inits.rbegin()->state().has_terminated() && inits.rbegin()->state().terminated().exitcode() == 0) ||
+      inits.rbegin()->started() ||
+      std::any_of(status.containerstatuses().begin(), status.containerstatuses().end(), began);
+  for (auto& container : *status.mutable_containerstatuses()) {
+    if (initialized) end(container);
+  }
   for (auto& container : *status.mutable_ephemeralcontainerstatuses()) end(container);
   if (!is_terminal(status) && !is_static(pod)) status.set_phase("Failed");
 }

@@ -1,4 +1,5 @@
 #include "agent/status/status_patch.hpp"
+#include "agent/pod_config/qos.hpp"
 
 #include <algorithm>
 #include <array>
@@ -65,6 +66,16 @@ Conditions merge_conditions(const PodStatus& known, const PodStatus& newest, boo
   return out;
 }
 
+// A static pod runs before its mirror is known: since when its conditions are as they are, the mirror knows better.
+void keep_times(const PodStatus& known, PodStatus& merged) {
+  for (const auto& before : known.conditions()) {
+    if (!is_owned(before.type())) continue;
+    PodCondition* condition = find_type(*merged.mutable_conditions(), before.type());
+    if (condition == nullptr || condition->status() != before.status()) continue;
+    *condition->mutable_lasttransitiontime() = before.lasttransitiontime();
+  }
+}
+
 // contract 02 §15.5: conditions that are False already keep their reason.
 void end_readiness(PodStatus& merged) {
   const bool failed = merged.phase() == "Failed";
@@ -122,6 +133,7 @@ PodStatus merge(const api::Pod& known, const api::Pod& pod, const PodStatus& new
   const bool ends = !is_terminal(before) && is_terminal(newest);
   PodStatus merged = newest;
   *merged.mutable_conditions() = merge_conditions(before, newest, ends && !containers_may_run);
+  if (is_static(pod)) keep_times(before, merged);
   if (ends && containers_may_run) copy_words(before, merged);
   if (is_terminal(before) && newest.phase() != before.phase()) copy_words(before, merged);
   if (is_terminal(merged)) end_readiness(merged);

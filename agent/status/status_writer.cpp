@@ -87,14 +87,15 @@ void StatusWriter::accept(const api::PodPtr& pod, const api::core::PodStatus& st
   const EntryPtr entry = entry_for(pod);
   const bool same = entry->may_run == containers_may_run && entry->terminated >= terminated &&
                     google::protobuf::util::MessageDifferencer::Equals(entry->newest, status);
-  if (entry->gone || (same && entry->published != base::SteadyTime{})) return;
+  if (same && entry->published != base::SteadyTime{}) return;
   entry->urgent = entry->urgent || terminated || is_urgent(entry->newest, status);
   entry->newest = status;
   entry->may_run = containers_may_run;
   entry->terminated = entry->terminated || terminated;
   entry->published = clock_.steady_now();
   entry->gap.reset();
-  request(entry);
+  // One that the API did not know: kept, in case the watch says otherwise.
+  if (!entry->gone) request(entry);
 }
 
 void StatusWriter::forget(const std::string& uid) {
@@ -322,6 +323,8 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
     }
     if (away_) api_is_back();
     if (entry->gone) co_return Outcome::gone;
+    // A mirror that was replaced meanwhile must not take its successor's place.
+    if (is_static(*entry->pod) && copies_.find(copy->metadata().uid()) == nullptr) co_return Outcome::failed;
     copy = std::make_shared<const api::Pod>(std::move(*answer));
     copies_.learn(copy);
   }
@@ -348,7 +351,7 @@ base::Task<StatusWriter::Outcome> StatusWriter::remove(EntryPtr entry, api::PodP
   if (status.ok() || other || gone) {
     if (away_) api_is_back();
     // Finalizers may keep the object; that is nothing to repeat the request for.
-    entry->delete_sent = true;
+    entry->delete_sent = !gone;
     co_return other || gone ? Outcome::gone : Outcome::told;
   }
   const Outcome outcome = failed(entry, "delete", status.error());

@@ -98,8 +98,7 @@ void PodWorker::heed_the_api() {
     if (pod_->metadata().deletiongraceperiodseconds() > 0) {
       termination.grace = std::chrono::seconds(pod_->metadata().deletiongraceperiodseconds());
     }
-    const bool shorter =
-        termination_ && termination.grace && (!termination_->grace || *termination.grace < *termination_->grace);
+    const bool shorter = termination_ && termination.grace && *termination.grace < grace();
     if (!termination_ || !termination_->deleted || shorter) terminate(std::move(termination));
   } else if (is_terminal(pod_->status()) && state_ == WorkerState::sync) {
     terminate({"the API shows phase " + pod_->status().phase(), std::nullopt, std::nullopt, false});
@@ -135,7 +134,7 @@ base::Task<void> PodWorker::read_cgroup() {
 void PodWorker::terminate(Termination termination) {
   if (termination_) {
     termination_->deleted = termination_->deleted || termination.deleted;
-    if (termination.grace && (!termination_->grace || *termination.grace < *termination_->grace)) {
+    if (termination.grace && *termination.grace < grace()) {
       termination_->grace = termination.grace;
       interrupt_.notify();
     }

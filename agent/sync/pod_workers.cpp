@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agent/pod_config/qos.hpp"
 #include "agent/sync/containers.hpp"
 
 namespace keelson::agent {
@@ -46,6 +47,11 @@ bool same_content(const api::Pod& a, const api::Pod& b) {
     return out;
   };
   return bytes(left) == bytes(right);
+}
+
+std::string source_of(const api::Pod& pod) {
+  const auto found = pod.metadata().annotations().find("kubernetes.io/config.source");
+  return found == pod.metadata().annotations().end() ? "" : found->second;
 }
 
 // A change in a foreign condition that a readiness gate names is worth a round (contract 02 §15.2).
@@ -144,6 +150,17 @@ void PodWorkers::forget(const std::string& uid) {
   if (workers_.count(uid) == 0) context_.sink.forget(uid);
 }
 
+// Nothing is ended before every source has spoken; but a static pod whose successor waits for its name is known by its
+// own source to be over. Else a control plane could not be repaired: its API server is a source, and one of its pods.
+bool PodWorkers::may_end(const std::string& source, const api::Pod& pod) const {
+  if (all_sources_ready()) return true;
+  if (ready_.count(source) == 0 || (knowledge_.source_unsure && knowledge_.source_unsure(source))) return false;
+  return std::any_of(wanted_.begin(), wanted_.end(), [&](const auto& entry) {
+    return entry.second.source == source && is_static(*entry.second.pod) &&
+           full_name(*entry.second.pod) == full_name(pod);
+  });
+}
+
 void PodWorkers::reconcile() {
   if (!told_ready_ && all_sources_ready()) {
     told_ready_ = true;
@@ -152,7 +169,8 @@ void PodWorkers::reconcile() {
   for (const auto& [uid, worker] : workers_) {
     if (wanted_.count(uid) > 0 || worker->state() == WorkerState::finished) continue;
     if (worker->termination() && worker->termination()->deleted) continue;
-    if (all_sources_ready()) worker->terminate({"it was removed from its source", std::nullopt, std::nullopt, true});
+    if (!may_end(source_of(*worker->pod()), *worker->pod())) continue;
+    worker->terminate({"it was removed from its source", std::nullopt, std::nullopt, true});
   }
   // A finished worker whose pod is gone is not needed; one that finished by itself stays while its pod is wanted.
   std::vector<std::string> gone;
@@ -191,15 +209,29 @@ bool PodWorkers::admitted(Wanted& wanted) {
                                            {"uid", wanted.pod->metadata().uid()},
                                            {"reason", admission.refusal.reason()},
                                            {"message", admission.refusal.message()}});
+  if (knowledge_.runs && knowledge_.runs(wanted.pod->metadata().uid())) {
+    end_refused(wanted.pod, admission.refusal);
+    return false;
+  }
   wanted.refused = std::move(admission.refusal);
   tell_refusal(wanted);
   return false;
 }
 
+// It was admitted once, by an earlier agent, and runs: it is ended first, and its end is told when nothing runs.
+void PodWorkers::end_refused(const api::PodPtr& pod, const api::core::PodStatus& refusal) {
+  start_worker(pod->metadata().uid(), pod);
+  Termination termination{"it was refused: " + refusal.reason(), std::nullopt,
+                          ForcedEnd{refusal.phase(), refusal.reason(), refusal.message(), ""}};
+  worker(pod->metadata().uid())->terminate(std::move(termination));
+}
+
 // Nothing of it ever ran: its status is final at once, and so is its deletion.
 void PodWorkers::tell_refusal(const Wanted& wanted) { context_.sink.terminated(wanted.pod, *wanted.refused); }
 
+// contract 02 §4.1: two static pods of one name never run together; the API sees to its own names.
 bool PodWorkers::name_taken(const api::Pod& pod) const {
+  if (!is_static(pod)) return false;
   if (knowledge_.namesake_runs && knowledge_.namesake_runs(pod)) return true;
   return std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     return entry.second->state() != WorkerState::finished && full_name(*entry.second->pod()) == full_name(pod);
@@ -208,7 +240,7 @@ bool PodWorkers::name_taken(const api::Pod& pod) const {
 
 std::string PodWorkers::waits_for_namesake(const std::string& uid) const {
   const auto wanted = wanted_.find(uid);
-  if (wanted == wanted_.end() || workers_.count(uid) > 0) return "";
+  if (wanted == wanted_.end() || workers_.count(uid) > 0 || !is_static(*wanted->second.pod)) return "";
   for (const auto& [other, worker] : workers_) {
     if (worker->state() != WorkerState::finished && full_name(*worker->pod()) == full_name(*wanted->second.pod))
       return other;
@@ -252,13 +284,13 @@ void PodWorkers::wake_all() {
 }
 
 void PodWorkers::saw_runtime_pod(const ObservedPtr& observed) {
-  if (!all_sources_ready() || gate_.stopping()) return;
+  if (gate_.stopping()) return;
   if (wanted_.count(observed->uid) > 0 || workers_.count(observed->uid) > 0) return;
   if (!observed->any_running() && !observed->any_ready_sandbox()) return;
   const api::PodPtr pod = pod_from_runtime(*observed);
-  const auto source = pod->metadata().annotations().find("kubernetes.io/config.source");
-  if (source != pod->metadata().annotations().end() && knowledge_.source_unsure &&
-      knowledge_.source_unsure(source->second)) {
+  const std::string source = source_of(*pod);
+  if (!may_end(source, *pod)) return;
+  if (!source.empty() && knowledge_.source_unsure && knowledge_.source_unsure(source)) {
     if (spared_.insert(observed->uid).second) {
       context_.log.warning("A pod that no manifest describes goes on running, because some manifest cannot be read",
                            {{"pod", pod_path(*pod)}, {"uid", observed->uid}});

@@ -91,8 +91,10 @@ class PodWorkers {
   bool take(const std::string& source, api::PodPtr pod);
   void reconcile();
   void start_wanted();
+  bool may_end(const std::string& source, const api::Pod& pod) const;
   bool admitted(Wanted& wanted);
   void tell_refusal(const Wanted& wanted);
+  void end_refused(const api::PodPtr& pod, const api::core::PodStatus& refusal);
   void forget(const std::string& uid);
   void start_worker(const std::string& uid, api::PodPtr pod);
   void finished(const std::string& uid);

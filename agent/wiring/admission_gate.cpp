@@ -79,6 +79,10 @@ bool AdmissionGate::look_afresh(const std::string& uid) {
   if (!read_node_) return false;
   fresh_[uid] = std::nullopt;
   read_node_([this, uid](NodePtr node) {
+    if (workers_.wanted().count(uid) == 0) {
+      fresh_.erase(uid);
+      return;
+    }
     fresh_[uid] = std::move(node);
     workers_.look_again();
   });

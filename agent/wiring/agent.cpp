@@ -213,7 +213,7 @@ Status Agent::Services::join_cluster() {
   hooks.fatal = [this](const std::string& why) { give_up(why); };
   hooks.pleg_problem = [this] {
     const Status healthy = pleg->healthy();
-    return healthy.ok() ? std::string() : "PLEG is not healthy: " + healthy.error().message();
+    return healthy.ok() ? std::string() : healthy.error().message();
   };
   hooks.changed = [this] { report(); };
   const ApiConnection::Base base{loop, clock, pool, random, configuration, facts.node_name, log};
@@ -257,7 +257,7 @@ Status Agent::Services::build() {
   observer = std::make_unique<PlegObserver>(*pleg);
   images = std::make_unique<ImagePuller>(loop, clock, *runtime, *recorder, pull_limits(configuration.kubelet));
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
-  volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects);
+  volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects, *recorder);
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);

@@ -1,5 +1,7 @@
 #include "agent/wiring/api_connection.hpp"
 
+#include <cstdlib>
+
 #include "kube-client/bootstrap.hpp"
 #include "kube-client/certificate_manager.hpp"
 #include "kube-client/configured_credentials.hpp"
@@ -10,6 +12,8 @@
 namespace keelson::agent {
 namespace {
 
+constexpr auto kFirstCertificate = std::chrono::seconds(10);
+constexpr auto kFirstCertificatePause = std::chrono::milliseconds(20);
 constexpr auto kHeartbeatTimeout = std::chrono::seconds(10);
 
 std::string user_agent(const std::string& version) {
@@ -51,14 +55,20 @@ class ManagedCredentials final : public kube::Credentials {
   void start(base::Gate& gate) {
     if (configured_) configured_->start(gate);
   }
-  std::optional<kube::Identity> identity() override { return manager_.identity(); }
+  std::optional<kube::Identity> identity() override {
+    auto own = manager_.identity();
+    return own || !configured_ ? own : configured_->identity();
+  }
   base::Task<Result<std::string>> authorization() override {
     return configured_ ? configured_->authorization() : manager_.authorization();
   }
   void rejected() override {
     if (configured_) configured_->rejected();
   }
-  void on_identity_change(std::function<void()> listener) override { manager_.on_identity_change(std::move(listener)); }
+  void on_identity_change(std::function<void()> listener) override {
+    if (configured_) configured_->on_identity_change(listener);
+    manager_.on_identity_change(std::move(listener));
+  }
 
  private:
   kube::CertificateManager& manager_;
@@ -147,7 +157,9 @@ Status ApiConnection::Parts::make_credentials(std::function<void()> certificate_
 void ApiConnection::Parts::make_clients() {
   kube::Credentials& credentials = managed ? static_cast<kube::Credentials&>(*managed) : *configured;
   const kube::Endpoint& endpoint = start.config.endpoint;
-  server = (endpoint.tls ? "https://" : "http://") + endpoint.host + ":" + endpoint.port + endpoint.base_path;
+  const bool v6 = endpoint.host.find(':') != std::string::npos;
+  server = (endpoint.tls ? "https://" : "http://") + (v6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" +
+           endpoint.port + endpoint.base_path;
   transport =
       std::make_unique<kube::HttpTransport>(base.loop, base.clock, base.pool, endpoint, credentials, agent, base.log);
   const auto& kubelet = base.configuration.kubelet;
@@ -186,8 +198,17 @@ void ApiConnection::start(base::Gate& gate) {
   if (p.manager) p.manager->start(gate, *p.signing, p.bootstrap ? &p.bootstrap->signing : nullptr);
 }
 
+// Whoever asks without a certificate is refused and waits longer each time: the first one is mostly there in a moment.
+base::Task<void> ApiConnection::await_identity() {
+  const auto limit = parts_->base.clock.steady_now() + kFirstCertificate;
+  while (!parts_->manager->identity() && parts_->base.clock.steady_now() < limit) {
+    co_await parts_->base.clock.sleep_for(kFirstCertificatePause);
+  }
+}
+
 base::Task<Status> ApiConnection::join() {
   Parts& p = *parts_;
+  if (p.manager && p.joins()) co_await await_identity();
   if (p.start.action != kube::StartAction::join_and_wait || p.manager) co_return Status();
   kube::NodeBootstrap node;
   node.node_name = p.base.node_name;
@@ -209,7 +230,15 @@ kube::Client& ApiConnection::events() { return *parts_->events; }
 kube::Client& ApiConnection::heartbeat() { return *parts_->heartbeat; }
 kube::Client& ApiConnection::lease() { return *parts_->lease; }
 const std::string& ApiConnection::server() const { return parts_->server; }
-void ApiConnection::close_idle() { parts_->transport->close_idle(); }
+void ApiConnection::close_idle() {
+  // HTTP/1.1 has no sign of life: a watch on a connection whose peer hangs would stay deaf.
+  const char* without_http2 = std::getenv("DISABLE_HTTP2");
+  if (without_http2 != nullptr && *without_http2 != '\0') {
+    parts_->transport->close_all();
+  } else {
+    parts_->transport->close_idle();
+  }
+}
 kube::HttpTransportStats ApiConnection::stats() const { return parts_->transport->stats(); }
 
 }  // namespace keelson::agent

@@ -52,6 +52,8 @@ class ApiConnection {
   kube::HttpTransportStats stats() const;
 
  private:
+  base::Task<void> await_identity();
+
   struct Parts;
   explicit ApiConnection(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

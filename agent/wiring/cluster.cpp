@@ -136,6 +136,8 @@ NodeHooks Cluster::Parts::node_hooks() {
   out.images = [this] { return images->images(); };
   out.check_runtime = [this] { return health->check(); };
   out.take_pod_cidrs = [this](std::string cidrs) { return tell_pod_cidrs(std::move(cidrs)); };
+  // There is no device manager, so nothing that an earlier agent offered can be given out.
+  out.reset_devices = [] { return true; };
   out.close_connections = [this] { api->close_idle(); };
   out.registered = [this] {
     csi.node_exists();
@@ -168,8 +170,6 @@ base::Task<void> Cluster::Parts::bring_up() {
     co_return;
   }
   recorder.start();
-  recorder.record_node(false, "Starting", "Starting kubelet.");
-  if (!facts.info.cgroup_v2) recorder.record_node(true, "CgroupV1", kCgroupV1);
   cache.start();
   nodes.start(gate);
   services.start(gate);
@@ -180,6 +180,7 @@ base::Task<void> Cluster::Parts::bring_up() {
   base::spawn(gate, "wipe resource slices", wipe_resource_slices(api->main(), base.random, base.node_name, base.log));
   co_await base::with_timeout(base.clock, kRuntimePatience, runtime_bell.wait());
   reporter->start(gate);
+  if (!facts.info.cgroup_v2) recorder.record_node(true, "CgroupV1", kCgroupV1);
 }
 
 base::Task<void> Cluster::Parts::fetch_node(std::function<void(NodePtr)> answer) {

@@ -83,9 +83,16 @@ base::Task<Result<VolumesAdapter::Projections>> VolumesAdapter::projections_of(a
     if (!kind || !volume::is_used(pod->spec(), wanted.name())) continue;
     const PayloadObjects objects = co_await fetch(pod, payload_needs(wanted.volumesource()));
     auto payload = make_payload(*pod, wanted.volumesource(), objects, facts_.info.allocatable);
-    if (!payload.ok()) co_return failure_of({wanted.name(), payload.error()});
     const auto known = written_[uid].find(wanted.name());
-    if (known != written_[uid].end() && known->second.payload == hash_of(*payload)) continue;
+    const bool mounted = known != written_[uid].end();
+    if (!payload.ok()) {
+      const Error failure = failure_of({wanted.name(), payload.error()});
+      if (!mounted) co_return failure;
+      // What is there serves on: a missing object must not keep containers from being restarted.
+      events_.record(*pod, {true, "FailedMount", failure.to_string(), ""});
+      continue;
+    }
+    if (mounted && known->second.payload == hash_of(*payload)) continue;
     volume::Projection projection;
     projection.plugin = kind->plugin;
     projection.name = wanted.name();

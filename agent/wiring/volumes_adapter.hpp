@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agent/objects/volume_payload.hpp"
+#include "agent/sync/events.hpp"
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/pod_objects.hpp"
 #include "agent/sync/pod_resources.hpp"
@@ -20,12 +21,12 @@ namespace keelson::agent {
 
 class VolumesAdapter final : public PodVolumes {
  public:
-  VolumesAdapter(base::BlockingPool& pool, const NodeFacts& facts, PodObjects& objects)
-      : VolumesAdapter(pool, facts, objects, std::make_shared<volume::LinuxMounts>()) {}
+  VolumesAdapter(base::BlockingPool& pool, const NodeFacts& facts, PodObjects& objects, EventRecorder& events)
+      : VolumesAdapter(pool, facts, objects, events, std::make_shared<volume::LinuxMounts>()) {}
   // Tests give a mount table of their own.
-  VolumesAdapter(base::BlockingPool& pool, const NodeFacts& facts, PodObjects& objects,
+  VolumesAdapter(base::BlockingPool& pool, const NodeFacts& facts, PodObjects& objects, EventRecorder& events,
                  std::shared_ptr<volume::Mounts> mounts)
-      : pool_(pool), facts_(facts), objects_(objects), mounts_(std::move(mounts)) {}
+      : pool_(pool), facts_(facts), objects_(objects), events_(events), mounts_(std::move(mounts)) {}
 
   base::Task<Result<ResolvedVolumes>> mount(api::PodPtr pod) override;
   base::Task<Status> unmount(std::string uid) override;
@@ -41,6 +42,7 @@ class VolumesAdapter final : public PodVolumes {
   base::BlockingPool& pool_;
   const NodeFacts& facts_;
   PodObjects& objects_;
+  EventRecorder& events_;
   base::InFlight in_flight_;                // by UID: a volume that hangs takes one thread, not one for each try
   std::shared_ptr<volume::Mounts> mounts_;  // shared with calls that outlive their deadline
   // By pod and volume: a hash of what was written last, and where.

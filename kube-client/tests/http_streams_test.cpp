@@ -38,7 +38,7 @@ class HttpStreams : public HttpTest {
 TEST(ConnectionsAllowed, AreTwoUnlessTheServerAllowsTooFewStreams) {
   const HttpTransportOptions options;
   const std::pair<std::size_t, std::size_t> rows[] = {{1000, 2}, {500, 2}, {250, 2}, {249, 3},
-                                                      {100, 5},  {10, 8},  {0, 8}};
+                                                      {100, 5},  {10, 32}, {0, 32}};
   for (const auto& [streams, expected] : rows) EXPECT_EQ(connections_allowed(options, streams), expected) << streams;
   EXPECT_EQ(streams_reserved(options, 250), 8u);
   EXPECT_EQ(streams_reserved(options, 10), 5u);
@@ -61,8 +61,18 @@ TEST_F(HttpStreams, FiveHundredStreamsShareTwoConnectionsOf250) {
   }
 }
 
-TEST_F(HttpStreams, WatchesLeaveStreamsForShortRequests) {
+TEST_F(HttpStreams, MoreWatchesThanFitGetAnotherConnectionAndAreNotLeftDeaf) {
   start(250);
+  begin_watches(510);
+  ASSERT_TRUE(until([this] { return opened() == 510; }));
+  EXPECT_EQ(server->accepted(), 3u);
+  EXPECT_EQ(transport->stats().waiting, 0u);
+}
+
+TEST_F(HttpStreams, WatchesLeaveStreamsForShortRequests) {
+  HttpTransportOptions options;
+  options.connections_limit = 2;
+  start(250, options);
   begin_watches(510);
   ASSERT_TRUE(until([this] { return opened() == 492 && transport->stats().waiting == 18; }));
   for (int i = 0; i < 20; ++i) {

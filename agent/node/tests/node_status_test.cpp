@@ -180,12 +180,13 @@ TEST_F(NodeStatusParts, AnotherBootIsNoticed) {
 }
 
 TEST(DeclaredFeatures, FollowTheGatesAndTheRuntime) {
-  config::FeatureGates gates(
-      std::map<std::string, bool>{{"ExtendWebSocketsToKubelet", false}, {"UserNamespacesHostNetworkSupport", true}});
+  // Resizes and streams over web sockets are not there, so that nobody is invited to ask for them.
+  config::FeatureGates gates(std::map<std::string, bool>{{"UserNamespacesHostNetworkSupport", true}});
   EXPECT_THAT(declared_features(gates, true),
-              ElementsAre("InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers",
-                          "RestartAllContainersOnContainerExits", "UserNamespacesHostNetworkSupport"));
-  EXPECT_EQ(declared_features(gates, false).size(), 3u);
+              ElementsAre("RestartAllContainersOnContainerExits", "UserNamespacesHostNetworkSupport"));
+  EXPECT_EQ(declared_features(gates, false).size(), 1u);
+  config::FeatureGates off(std::map<std::string, bool>{{"RestartAllContainersOnContainerExits", false}});
+  EXPECT_TRUE(declared_features(off, false).empty());
 }
 
 // --- When it is sent

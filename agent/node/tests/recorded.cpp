@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <set>
 
 #include "api/envelope.hpp"
 #include "base/duration.hpp"
@@ -23,9 +24,27 @@ std::ifstream open_data(const std::string& path) {
 
 }  // namespace
 
+// The recorded kubelet had features that this agent does not say it has (declared_features.cpp).
+void drop_undeclared(json& value) {
+  static const std::set<std::string> kUndeclared = {"ExtendWebSocketsToKubelet",
+                                                    "InPlacePodLevelResourcesVerticalScaling",
+                                                    "InPlacePodVerticalScalingInitContainers"};
+  if (value.is_object() && value.contains("declaredFeatures") && value["declaredFeatures"].is_array()) {
+    json kept = json::array();
+    for (const auto& feature : value["declaredFeatures"]) {
+      if (kUndeclared.count(feature.get<std::string>()) == 0) kept.push_back(feature);
+    }
+    value["declaredFeatures"] = kept;
+  }
+  if (!value.is_structured()) return;
+  for (auto& child : value) drop_undeclared(child);
+}
+
 json recorded_json(const std::string& path) {
   auto file = open_data(path);
-  return json::parse(file);
+  json recorded = json::parse(file);
+  drop_undeclared(recorded);
+  return recorded;
 }
 
 std::vector<json> recorded_requests(const std::string& verb, const std::string& uri) {
@@ -33,6 +52,7 @@ std::vector<json> recorded_requests(const std::string& verb, const std::string& 
   std::vector<json> out;
   for (std::string line; std::getline(file, line);) {
     json request = json::parse(line);
+    drop_undeclared(request);
     if (request["verb"] == verb && request["uri"].get<std::string>().rfind(uri, 0) == 0) {
       out.push_back(std::move(request));
     }

@@ -179,6 +179,73 @@ TEST_F(ApiPods, ARefusedPodGetsItsFinalStatusAndNoWorker) {
   EXPECT_EQ(phases("u2"), std::vector<std::string>{"Failed final"}) << "its deletion must be answered";
 }
 
+TEST_F(ApiPods, ARefusedPodThatRunsAlreadyIsEndedBeforeItsEndIsTold) {
+  set(make("u1"));
+  ASSERT_TRUE(running("u1"));
+  api::Pod pod = make("u1");
+  *pod.mutable_status() = brain.worker("u1")->status();
+  brain.stop();
+  world.sink.all.clear();
+  Brain next{world};
+  next.workers->expect_source("api");
+  PodWorkers::Knowledge knowledge;
+  knowledge.runs = [this](const std::string& uid) { return world.cri.running(uid) > 0; };
+  knowledge.admit = [](const api::PodPtr&) {
+    PodAdmission admission;
+    admission.verdict = PodAdmission::Verdict::refused;
+    admission.refusal.set_phase("Failed");
+    admission.refusal.set_reason("OutOfcpu");
+    return admission;
+  };
+  next.workers->set_knowledge(std::move(knowledge));
+  next.start();
+  next.workers->set_pod("api", std::make_shared<api::Pod>(pod));
+  next.workers->source_ready("api");
+  next.set_pods({});
+  ASSERT_TRUE(world.until([&] { return !world.sink.all.empty() && world.sink.all.back().terminated; }, 60s));
+  EXPECT_EQ(world.cri.running("u1"), 0u);
+  EXPECT_EQ(world.sink.all.back().status.reason(), "OutOfcpu");
+  for (const auto& entry : world.sink.all) {
+    if (!entry.terminated)
+      EXPECT_TRUE(entry.containers_may_run || entry.status.phase() != "Failed" || world.cri.running("u1") == 0);
+  }
+  next.stop();
+}
+
+TEST_F(ApiPods, OneOfANameDoesNotWaitForItsNamesake) {
+  api::Pod old = make("u1");
+  old.mutable_metadata()->set_name("same");
+  api::Pod fresh = make("u2");
+  fresh.mutable_metadata()->set_name("same");
+  world.cri.script = [](const std::string&, const std::string&, std::uint32_t) {
+    fakes::FakeRun run;
+    run.stops_in = std::nullopt;  // it does not heed SIGTERM
+    return run;
+  };
+  set(old);
+  ASSERT_TRUE(running("u1"));
+  brain.workers->remove_pod("u1");  // as a forced deletion shows
+  set(fresh);
+  EXPECT_TRUE(world.until([&] { return brain.state("u2", "main") == "running"; }, 5s));
+}
+
+TEST_F(ApiPods, AStaticPodIsReplacedThoughTheApiHasNotSpoken) {
+  brain.stop();
+  Brain next{world};
+  next.workers->expect_source("api");
+  next.start();
+  api::Pod old = make_wanted("s1");
+  old.mutable_metadata()->set_name("apiserver-node");
+  next.set_pods({old});
+  ASSERT_TRUE(world.until([&] { return next.state("s1", "main") == "running"; }, 10s));
+  api::Pod repaired = make_wanted("s2");
+  repaired.mutable_metadata()->set_name("apiserver-node");
+  next.set_pods({repaired});
+  EXPECT_TRUE(world.until([&] { return next.state("s2", "main") == "running"; }, 60s));
+  EXPECT_EQ(world.cri.running("s1"), 0u);
+  next.stop();
+}
+
 TEST_F(ApiPods, AWorkerGoesOnFromTheStatusThatTheApiHas) {
   set(make("u1"));
   ASSERT_TRUE(running("u1"));

@@ -54,6 +54,12 @@ class FakePodObjects final : public PodObjects {
   bool services_synced() const override { return true; }
 };
 
+class FakeEvents final : public EventRecorder {
+ public:
+  std::vector<std::string> texts;
+  void record(const api::Pod&, PodEvent event) override { texts.push_back(event.reason + ": " + event.message); }
+};
+
 struct Volumes : testing::Test {
   void SetUp() override {
     char name[] = "/tmp/keelson-volumes-XXXXXX";
@@ -100,7 +106,8 @@ struct Volumes : testing::Test {
   NodeFacts facts;
   FakePodObjects objects;
   std::shared_ptr<volume::FakeMounts> mounts = std::make_shared<volume::FakeMounts>();
-  VolumesAdapter adapter{pool, facts, objects, mounts};
+  FakeEvents events;
+  VolumesAdapter adapter{pool, facts, objects, events, mounts};
   api::PodPtr pod;
   json recording;
 };
@@ -163,6 +170,18 @@ TEST_F(Volumes, FollowTheirObjectsAndAreWrittenOnlyWhenTheyChange) {
   EXPECT_EQ(*base::read_file(volume + "k1"), "new");
   EXPECT_EQ(mounted->at("s").host_path, directory() + "volumes/kubernetes.io~secret/s")
       << "unchanged ones are there too";
+}
+
+TEST_F(Volumes, OnesThatAreMountedServeOnWhenTheirObjectIsGone) {
+  if (getuid() != 0) GTEST_SKIP() << "groups are given by root only";
+  ASSERT_TRUE(mount().ok());
+  objects.config_maps.erase("cm");
+  auto mounted = mount();
+  ASSERT_TRUE(mounted.ok()) << mounted.error().to_string();
+  EXPECT_EQ(mounted->at("c").host_path, directory() + "volumes/kubernetes.io~configmap/c");
+  ASSERT_FALSE(events.texts.empty());
+  EXPECT_EQ(events.texts.front(),
+            "FailedMount: MountVolume.SetUp failed for volume \"c\" : configmap \"cm\" not found");
 }
 
 TEST_F(Volumes, WhatIsMissingIsNamedAsTheKubeletDoes) {
