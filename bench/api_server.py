@@ -101,7 +101,8 @@ class ApiServer:
 
     def create(self, connection, name):
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
-                "spec": {"nodeName": NODE_NAME, "terminationGracePeriodSeconds": 1, "containers": [{
+                "spec": {"nodeName": NODE_NAME, "terminationGracePeriodSeconds": 1, "dnsPolicy": "Default",
+                         "containers": [{
                     "name": "main", "image": "bench:1", "imagePullPolicy": "IfNotPresent", "command": ["serve"],
                     "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}, "env": [{"name": "WHO", "value": name}]}]}}
         began = time.time()

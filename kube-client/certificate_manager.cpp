@@ -78,6 +78,8 @@ Status CertificateManager::load() {
     if (valid()) return {};
     log_.warning("The stored certificate has expired", {{"path", store_.current_path()}});
     identity_.reset();
+  } else if (stored.error().kind() == ErrorKind::invalid && replaceable()) {
+    log_.warning("The stored certificate cannot be used, it will be replaced", {{"err", stored.error()}});
   } else if (stored.error().kind() != ErrorKind::not_found) {
     return std::move(stored).error();
   }

@@ -43,6 +43,9 @@ struct CertificatePurpose {
   std::function<std::optional<CertificateNames>()> names;
   // The pair inside the kubeconfig, taken over when the store has no valid one.
   std::optional<Identity> inline_identity;
+  // There is a way to a new pair without the stored one (a bootstrap file): a stored pair that is broken is then told
+  // of and treated as none, or a file half written when the power failed would keep the node out for good.
+  bool replaceable = false;
   // Without a valid certificate for five minutes although the API server is alive. Client kind: leave the process.
   std::function<void()> lost;
   // A certificate was replaced, so long after its notBefore.
@@ -57,7 +60,7 @@ class CertificateManager final : public Credentials {
   CertificateManager(base::Loop& loop, base::Clock& clock, base::Random& random, CertificateStore store,
                      CertificatePurpose purpose, base::Logger log);
 
-  // What is on disk; fails when there is something that cannot be used.
+  // What is on disk; fails when there is something that cannot be used, and nothing to replace it with.
   Status load();
   // `present` sends with the certificate of this manager, `bootstrap` (may be null) with what we had before it. Both
   // outlive the gate's tasks.
@@ -91,6 +94,7 @@ class CertificateManager final : public Credentials {
   bool valid() const;
   bool due(const CertificateNames& names) const;
   bool superseded() const;
+  bool replaceable() const { return purpose_.replaceable || purpose_.inline_identity; }
   Status take_over_inline();
   Status use(Identity identity);
   SigningApi& signing_api() const;

@@ -50,6 +50,7 @@ Task<void> ApiEvents::stop() {
 }
 
 void ApiEvents::record(const api::Pod& pod, PodEvent event) {
+  if (event.of_node) return record_node(event.warning, std::move(event.reason), std::move(event.message));
   enqueue(make_event(reference_to(pod, std::move(event.field_path)),
                      {event.warning, std::move(event.reason), std::move(event.message)}, node_name_, clock_.now(),
                      random_));

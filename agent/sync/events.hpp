@@ -15,6 +15,7 @@ struct PodEvent {
   std::string reason;
   std::string message;
   std::string field_path;  // spec.containers{NAME}, empty for the pod itself
+  bool of_node = false;    // the API's event is the node's, found while working on the pod
 };
 
 class EventRecorder {

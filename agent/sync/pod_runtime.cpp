@@ -238,7 +238,10 @@ base::Task<Result<cri::PodSandboxConfig>> PodRuntime::sandbox_config(std::shared
   std::vector<ConfigEvent> events;
   auto config = make_sandbox_config(run->pod(), inputs, &events);
   if (record_events) {
-    for (const ConfigEvent& warning : events) event(run->pod(), true, warning.reason, warning.message);
+    for (const ConfigEvent& warning : events) {
+      const bool of_node = warning.target == ConfigEvent::Target::node;
+      events_.record(run->pod(), {true, warning.reason, warning.message, {}, of_node});
+    }
   }
   co_return config;
 }

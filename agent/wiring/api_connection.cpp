@@ -125,6 +125,7 @@ Status ApiConnection::Parts::make_manager(std::function<void()> certificate_lost
   kube::CertificateStore store = kube::client_store(start, base.configuration.flags.cert_dir);
   kube::CertificatePurpose purpose = kube::client_purpose(start, base.node_name);
   purpose.lost = std::move(certificate_lost);
+  purpose.replaceable = joins();
   manager = std::make_unique<kube::CertificateManager>(base.loop, base.clock, base.random, std::move(store),
                                                        std::move(purpose), base.log);
   KEELSON_TRY(manager->load().wrap("while loading the client certificate"));

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <filesystem>
 
 #include <cmath>
+#include <filesystem>
 
 #include "base/file.hpp"
 #include "base/tests/tasks.hpp"
@@ -205,6 +207,19 @@ TEST_F(ManagerTest, ABrokenStoreIsAnErrorAtStart) {
   const Status loaded = manager->load();
   ASSERT_FALSE(loaded.ok());
   EXPECT_NE(loaded.error().to_string().find("kubelet-client-current.pem"), std::string::npos);
+}
+
+TEST_F(ManagerTest, ABrokenStoreIsReplacedByAJoin) {
+  store_pair(1min, 10h, node_names("n1"));
+  const std::string stored = std::filesystem::read_symlink(pki / "kubelet-client-current.pem").string();
+  std::filesystem::resize_file(stored, 100);
+  CertificatePurpose purpose = client();
+  purpose.replaceable = true;
+  start(purpose);
+  EXPECT_EQ(server.count("bootstrap POST"), 1u);
+  const auto identity = manager->identity();
+  ASSERT_TRUE(identity.has_value());
+  EXPECT_EQ(read(pki / "kubelet-client-current.pem"), identity->certificate_pem + identity->key_pem);
 }
 
 TEST_F(ManagerTest, FailuresAreRepeatedAfterGrowingPauses) {

@@ -97,6 +97,16 @@ TEST_F(ApiEventsTest, TellsOfTheNodeInTheDefaultNamespace) {
   EXPECT_EQ(created.at("involvedObject"), (json{{"kind", "Node"}, {"name", "n1"}, {"apiVersion", "v1"}}));
 }
 
+TEST_F(ApiEventsTest, AnEventOfTheNodeFoundAtAPodIsTheNodes) {
+  events.record(api::Pod(), {true, "MissingClusterDNS", "none", {}, true});
+  cluster.drain();
+  ASSERT_EQ(asked(), 1u);
+  EXPECT_EQ(cluster.server.requests[0].target, "/api/v1/namespaces/default/events");
+  const json created = json::parse(cluster.server.requests[0].body);
+  EXPECT_EQ(created.at("involvedObject").at("kind"), "Node");
+  EXPECT_EQ(created.at("type"), "Warning");
+}
+
 TEST_F(ApiEventsTest, CreatesAnewWhatHasExpiredInTheApi) {
   record("a");
   stored.clear();

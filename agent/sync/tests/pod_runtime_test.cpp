@@ -190,6 +190,16 @@ TEST_F(Runtime, ASandboxThatCannotBeMadeIsTold) {
   EXPECT_THAT(outcome.waiting, IsEmpty());
 }
 
+TEST_F(Runtime, ANodeWithoutClusterDnsIsToldOfAsTheNodesAndThePods) {
+  pod.mutable_spec()->set_dnspolicy("ClusterFirst");
+  sync();
+  std::vector<bool> of_node;
+  for (const auto& entry : world.events.all) {
+    if (entry.event.reason == "MissingClusterDNS") of_node.push_back(entry.event.of_node);
+  }
+  EXPECT_THAT(of_node, ElementsAre(true, false));
+}
+
 TEST_F(Runtime, ASandboxThatCannotBeReadIsTold) {
   world.cri.inject({"pod_sandbox_status", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "what?")});
   const SyncOutcome outcome = sync();
