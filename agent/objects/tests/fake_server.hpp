@@ -16,6 +16,7 @@
 #include "api/envelope.hpp"
 #include "api/json_codec.hpp"
 #include "api/objects.hpp"
+#include "base/backoff.hpp"
 #include "base/sync.hpp"
 #include "kube-client/client.hpp"
 
