@@ -11,6 +11,8 @@
 #include "agent/wiring/cluster_pods.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
 #include "kube-client/informer.hpp"
+#include "kube-client/serving_certificate.hpp"
+#include "kube-client/signing_api.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -63,11 +65,13 @@ struct Cluster::Parts {
             base.clock, base.random, api->lease(), base.node_name,
             base.configuration.kubelet.node_lease_duration_seconds, [this] { api->close_idle(); }, base.log),
         csi(base.loop, base.clock, base.random, api->main(), base.node_name, csi_hooks(), base.log),
+        signing(api->main(), base.random, base.log),
         runtime_bell(base.loop),
         gate(base.loop) {}
 
   CsiNode::Hooks csi_hooks();
   NodeHooks node_hooks();
+  Status load_serving_certificate();
   ReadyCauses causes() const;
   RuntimeFacts runtime_facts() const;
   void on_node(NodePtr node);
@@ -90,7 +94,9 @@ struct Cluster::Parts {
   ApiPodObjects pod_objects;
   NodeLease lease;
   CsiNode csi;
-  base::Notification runtime_bell;  // it was spoken to
+  kube::KubeSigningApi signing;
+  std::unique_ptr<kube::CertificateManager> serving;  // with serverTLSBootstrap
+  base::Notification runtime_bell;                    // it was spoken to
   base::Gate gate;
 
   RuntimeHealth* health = nullptr;
@@ -106,6 +112,25 @@ CsiNode::Hooks Cluster::Parts::csi_hooks() {
   };
   out.failed = [this](std::string why) { hooks.fatal(std::move(why)); };
   return out;
+}
+
+// By signing requests of its own, whatever the HTTPS API does with it (contract 01 §6.2).
+Status Cluster::Parts::load_serving_certificate() {
+  const auto& kubelet = base.configuration.kubelet;
+  if (!kubelet.server_tls_bootstrap) return {};
+  kube::CertificateStore store(base.configuration.flags.cert_dir, "kubelet-server", kubelet.tls_cert_file,
+                               kubelet.tls_private_key_file);
+  auto purpose = kube::serving_purpose(base.node_name, [this] {
+    std::vector<api::core::NodeAddress> out;
+    if (const NodePtr node = nodes.find(base.node_name)) {
+      out.assign(node->status().addresses().begin(), node->status().addresses().end());
+    }
+    return out;
+  });
+  purpose.replaceable = true;
+  serving = std::make_unique<kube::CertificateManager>(base.loop, base.clock, base.random, std::move(store),
+                                                       std::move(purpose), base.log);
+  return serving->load().wrap("while loading the serving certificate");
 }
 
 ReadyCauses Cluster::Parts::causes() const {
@@ -159,6 +184,7 @@ void Cluster::Parts::on_node(NodePtr node) {
     if (auto ips = host_ips(*node); !ips.empty()) facts.info.node_ips = std::move(ips);
   }
   reporter->node_changed(node);
+  if (serving) serving->names_changed();
   pods.on_node(node);
 }
 
@@ -177,6 +203,7 @@ base::Task<void> Cluster::Parts::bring_up() {
   lease.start(gate);
   csi.start(gate);
   images->start(gate);
+  if (serving) serving->start(gate, signing, nullptr);
   base::spawn(gate, "wipe resource slices", wipe_resource_slices(api->main(), base.random, base.node_name, base.log));
   co_await base::with_timeout(base.clock, kRuntimePatience, runtime_bell.wait());
   reporter->start(gate);
@@ -199,6 +226,7 @@ Result<std::unique_ptr<Cluster>> Cluster::create(const ApiConnection::Base& base
   if (!capacity.ok()) return capacity.error();
   NodeSettings settings = node_settings(base.configuration, base.node_name, machine, std::move(*capacity));
   auto parts = std::make_unique<Parts>(base, std::move(*api), facts, std::move(settings), std::move(hooks));
+  KEELSON_TRY(parts->load_serving_certificate());
   facts.runtime_class = [classes = &parts->classes](const std::string& name) { return classes->handler_of(name); };
   return std::unique_ptr<Cluster>(new Cluster(std::move(parts)));
 }

@@ -24,6 +24,7 @@ class ClusterTest : public NodeTest {
     settings["authentication"] = "{webhook: {enabled: true}, anonymous: {enabled: false}}";
     settings["authorization"] = "{mode: Webhook}";
     settings["rotateCertificates"] = "true";
+    settings["serverTLSBootstrap"] = "true";
     arguments = {"--kubeconfig=" + directory + "/kubelet.conf",
                  "--bootstrap-kubeconfig=" + server->file("bootstrap-kubelet.conf")};
     start();
@@ -105,6 +106,18 @@ TEST_F(ClusterTest, RunsAnAppliedPodWithItsObjectsAndLetsItGo) {
   for (const char* reason : {"Pulled", "Created", "Started", "Killing"}) {
     EXPECT_NE(events.find(reason), std::string::npos) << reason << " is not in: " << events;
   }
+}
+
+TEST_F(ClusterTest, AsksForBothOfItsCertificates) {
+  ASSERT_TRUE(
+      eventually("the serving certificate", [&] { return exists(directory + "/pki/kubelet-server-current.pem"); }));
+  const std::string pair = read_text(directory + "/pki/kubelet-server-current.pem");
+  EXPECT_NE(pair.find("BEGIN CERTIFICATE"), std::string::npos);
+  EXPECT_NE(pair.find("PRIVATE KEY"), std::string::npos);
+  const std::string asked =
+      kubectl({"get", "csr", "-o", "jsonpath={range .items[*]}{.spec.signerName} by {.spec.username}{\"\\n\"}{end}"});
+  EXPECT_NE(asked.find("kubernetes.io/kube-apiserver-client-kubelet by system:bootstrap:"), std::string::npos) << asked;
+  EXPECT_NE(asked.find("kubernetes.io/kubelet-serving by system:node:node"), std::string::npos) << asked;
 }
 
 TEST_F(ClusterTest, PodsGoOnWhileTheServerIsAwayAndAllIsToldOnItsReturn) {

@@ -62,7 +62,8 @@ class Runtime : public ::testing::Test {
     world.cri.images["image:1"].id = "sha256:image:1";
     if (world.cri.knows("u1")) {
       (void)kill(0s);
-      for (const auto& sandbox : std::list(world.cri.sandboxes())) world.run(world.cri.remove_pod_sandbox(sandbox.id));
+      for (const auto& sandbox : std::list(world.cri.sandboxes()))
+        (void)world.run(world.cri.remove_pod_sandbox(sandbox.id));
     }
     world.clock.advance(20min);
     images.forget_old();
