@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/base64.hpp"
@@ -162,16 +164,22 @@ TEST_F(ExecTest, ThoseWhoAskTogetherShareOneRun) {
 }
 
 TEST_F(ExecTest, ACallerThatGivesUpDoesNotTakeTheRunAlong) {
-  auto credentials = plugin(answer(R"("token":"t1")"));
+  const std::string fifo = dir / "go";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const int go = ::open(fifo.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(go, 0);
+  auto credentials = plugin("read -r line < " + fifo + "\n" + answer(R"("token":"t1")"));
   Header given_up;
   Header patient;
   base::spawn(gate, "impatient", keep_answer(credentials->authorization(), &given_up));
   base::spawn(gate, "patient", keep_answer(credentials->authorization(), &patient));
   drain(loop);
   gate.cancel("impatient");
+  EXPECT_EQ(::write(go, "\n", 1), 1);
   EXPECT_TRUE(pump_until(loop, [&] { return patient.has_value(); }));
   EXPECT_EQ(**patient, "Bearer t1");
   EXPECT_FALSE(given_up.has_value());
+  ::close(go);
 }
 
 TEST_F(ExecTest, ACertificateBecomesTheIdentityAndIsTold) {
