@@ -1,4 +1,4 @@
-// OpenSSL's objects with their owners, and PEM in and out; internal to x509*.cpp and their tests.
+// OpenSSL's objects with their owners, and PEM in and out; internal to x509*.cpp and to tests.
 #pragma once
 
 #include <openssl/bio.h>

@@ -12,41 +12,23 @@
 
 #include "api/base64.hpp"
 #include "api/time.hpp"
+#include "kube-client/x509_openssl.hpp"
 
 namespace keelson::fakes {
 namespace {
 
 using Csr = k8s::certificates::v1::CertificateSigningRequest;
 
-template <auto Free>
-struct Freer {
-  template <class T>
-  void operator()(T* value) const {
-    Free(value);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
-using Cert = std::unique_ptr<X509, Freer<X509_free>>;
-using Request = std::unique_ptr<X509_REQ, Freer<X509_REQ_free>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Freer<X509_EXTENSION_free>>;
-void free_names(GENERAL_NAMES* names) { GENERAL_NAMES_free(names); }
-using AltNames = std::unique_ptr<GENERAL_NAMES, Freer<free_names>>;
+using kube::openssl::to_pem;
+using Bio = kube::openssl::BioPtr;
+using Key = kube::openssl::KeyPtr;
+using Cert = kube::openssl::CertificatePtr;
+using Request = kube::openssl::RequestPtr;
+using Extension = kube::openssl::ExtensionPtr;
+using AltNames = kube::openssl::NamesPtr;
 
 constexpr std::chrono::seconds kBackdate{300};
 constexpr std::chrono::hours kLifetime{365 * 24};
-
-std::string text_of(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  return std::string(data, static_cast<std::size_t>(size));
-}
-
-std::string pem_of(X509* certificate) {
-  const Bio bio(BIO_new(BIO_s_mem()));
-  PEM_write_bio_X509(bio.get(), certificate);
-  return text_of(bio.get());
-}
 
 void set_times(X509* certificate, base::SystemTime from, base::SystemTime to) {
   ASN1_TIME_set(X509_getm_notBefore(certificate), base::SystemTime::clock::to_time_t(from));
@@ -236,7 +218,7 @@ kube::Identity FakeApiSigner::authority() const {
   return {ca_certificate(), std::string(data, static_cast<std::size_t>(size))};
 }
 
-std::string FakeApiSigner::ca_certificate() const { return pem_of(keys_->certificate.get()); }
+std::string FakeApiSigner::ca_certificate() const { return to_pem(keys_->certificate.get()); }
 
 std::string FakeApiSigner::Keys::sign(X509_REQ* request, const Csr& csr, base::SystemTime now) const {
   const Cert made(X509_new());
@@ -260,7 +242,7 @@ std::string FakeApiSigner::Keys::sign(X509_REQ* request, const Csr& csr, base::S
   const AltNames names = alternative_names(request);
   if (names != nullptr) X509_add1_ext_i2d(out, NID_subject_alt_name, names.get(), 0, 0);
   X509_sign(out, key.get(), EVP_sha256());
-  return pem_of(out);
+  return to_pem(out);
 }
 
 NewObject FakeApiSigner::answer(const Csr& csr, base::SystemTime now) const {
@@ -300,8 +282,8 @@ std::string FakeApiSigner::issue_token(const Token& token, base::SystemTime now)
   const std::string payload = R"({"aud":[")" + token.audience + R"("],"exp":)" + seconds(token.expires) + R"(,"iat":)" +
                               seconds(now) + R"(,"iss":"https://kubernetes.default.svc.cluster.local","jti":")" +
                               std::to_string(++issued_) + R"(","sub":")" + subject + R"("})";
-  const std::string text = url_base64(R"({"alg":"RS256","kid":"fake"})") + "." + url_base64(payload) + "." +
-                           url_base64("signature " + std::to_string(issued_));
+  std::string text = url_base64(R"({"alg":"RS256","kid":"fake"})") + "." + url_base64(payload) + "." +
+                     url_base64("signature " + std::to_string(issued_));
   tokens_[text] = token;
   return text;
 }

@@ -9,26 +9,16 @@
 
 #include <utility>
 
+#include "kube-client/x509_openssl.hpp"
+
 namespace keelson::fakes {
 namespace {
 
-template <auto free_function>
-struct Freer {
-  template <class T>
-  void operator()(T* value) const {
-    free_function(value);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
-using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Freer<X509_EXTENSION_free>>;
-
-std::string text_of(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  return {data, static_cast<std::size_t>(size)};
-}
+using kube::openssl::text_of;
+using Key = kube::openssl::KeyPtr;
+using Certificate = kube::openssl::CertificatePtr;
+using Bio = kube::openssl::BioPtr;
+using Extension = kube::openssl::ExtensionPtr;
 
 std::string pem_of(X509* certificate) {
   const Bio bio(BIO_new(BIO_s_mem()));
