@@ -19,16 +19,13 @@
 #include "agent/service/notify.hpp"
 #include "agent/service/signals.hpp"
 #include "agent/sync/event_log.hpp"
-#include "agent/sync/garbage.hpp"
-#include "agent/sync/pod_workers.hpp"
-#include "agent/sync/runtime_health.hpp"
 #include "agent/wiring/admission_gate.hpp"
 #include "agent/wiring/cgroups_adapter.hpp"
 #include "agent/wiring/cluster.hpp"
 #include "agent/wiring/lone_node.hpp"
 #include "agent/wiring/manifest_sources.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
-#include "agent/wiring/pleg_adapter.hpp"
+#include "agent/wiring/pod_engine.hpp"
 #include "agent/wiring/pod_views.hpp"
 #include "agent/wiring/volumes_adapter.hpp"
 #include "base/duration.hpp"
@@ -42,10 +39,6 @@ namespace keelson::agent {
 namespace {
 
 constexpr std::size_t kPoolThreads = 8;
-constexpr auto kHousekeepingPeriod = std::chrono::seconds(30);  // a safety net: what ends a pod asks for it at once
-constexpr base::Duration kUnlistedPause = std::chrono::milliseconds(20);  // nothing is started before
-constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the runtime that cannot be looked at
-constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
 constexpr auto kReportFirstPause = std::chrono::milliseconds(20);  // until all is ready: Ready is told without delay
 constexpr auto kReportLastPause = std::chrono::seconds(1);
 constexpr auto kReportPause = std::chrono::seconds(10);
@@ -94,8 +87,7 @@ struct Agent::Services {
         notifier(log),
         gate(loop),
         random(std::random_device{}()),
-        events(log),
-        housekeeping_bell(loop) {}
+        events(log) {}
 
   // --- Start, in order ---
   Status prepare();
@@ -105,18 +97,12 @@ struct Agent::Services {
   Status listen();
   base::Task<void> bring_up();
   base::Task<void> shake_hands();
-  base::Task<void> keep_house();
   base::Task<void> report_regularly();
   base::Task<void> shut_down();
-  void on_pleg_event(const pleg::PodEvent& event);
   void report();
   void reload();
   void begin_stop(int signal);
   void give_up(const std::string& why);
-  std::vector<std::string> known_uids() const;
-  bool runtime_listed();
-  bool runs(const std::string& uid) const;
-  bool namesake_runs(const api::Pod& pod) const;
   AgentInfo info() const;
 
   config::Configuration configuration;
@@ -137,14 +123,11 @@ struct Agent::Services {
   NoStatusSink no_sink;
   NoPodObjects no_objects;
   Machine machine;
-  base::Notification housekeeping_bell;
   NodeFacts facts;
   std::string cgroup_driver;
   std::string runtime_error = "not contacted yet";
   bool ready = false;
   bool stopping = false;
-  bool listed = false;
-  std::optional<base::SteadyTime> listing_since;
   int exit_status = 0;
 
   // What the parts are given: the cluster's, or those that have nobody to talk to.
@@ -157,17 +140,10 @@ struct Agent::Services {
   std::unique_ptr<TeeRecorder> tee;
   std::unique_ptr<AdmissionGate> admission;
   std::unique_ptr<cri::GrpcRuntime> runtime;
-  std::unique_ptr<RuntimeHealth> health;
-  std::unique_ptr<PlegLister> lister;
-  std::unique_ptr<pleg::Pleg> pleg;
-  std::unique_ptr<PlegObserver> observer;
-  std::unique_ptr<ImagePuller> images;
   std::unique_ptr<DiskPodFiles> files;
   std::unique_ptr<VolumesAdapter> volumes;
   std::unique_ptr<CgroupsAdapter> cgroups;
-  std::unique_ptr<PodRuntime> pod_runtime;
-  std::unique_ptr<PodWorkers> workers;
-  std::unique_ptr<GarbageCollector> garbage;
+  std::unique_ptr<PodEngine> engine;
   std::unique_ptr<ManifestSources> sources;
   std::unique_ptr<PodViews> views;
   std::unique_ptr<ControlServer> control;
@@ -212,7 +188,7 @@ Status Agent::Services::join_cluster() {
   Cluster::Hooks hooks;
   hooks.fatal = [this](const std::string& why) { give_up(why); };
   hooks.pleg_problem = [this] {
-    const Status healthy = pleg->healthy();
+    const Status healthy = engine->pleg().healthy();
     return healthy.ok() ? std::string() : healthy.error().message();
   };
   hooks.changed = [this] { report(); };
@@ -236,8 +212,8 @@ Status Agent::Services::build_admission() {
     if (!lone.ok()) return lone.error();
     node = [made = *lone] { return made; };
   }
-  auto made =
-      AdmissionGate::create(clock, configuration, facts, machine.kernel_version, *workers, *recorder, std::move(node));
+  auto made = AdmissionGate::create(clock, configuration, facts, machine.kernel_version, engine->workers(), *recorder,
+                                    std::move(node));
   if (!made.ok()) return made.error();
   admission = std::move(*made);
   if (cluster) {
@@ -251,48 +227,38 @@ Status Agent::Services::build() {
   auto made = cri::GrpcRuntime::create(loop, clock, runtime_options(configuration));
   if (!made.ok()) return made.error();
   runtime = std::move(*made);
-  health = std::make_unique<RuntimeHealth>(clock, *runtime, log);
-  lister = std::make_unique<PlegLister>(clock, *runtime);
-  pleg = std::make_unique<pleg::Pleg>(loop, clock, *lister, log);
-  observer = std::make_unique<PlegObserver>(*pleg);
-  images = std::make_unique<ImagePuller>(loop, clock, *runtime, *recorder, pull_limits(configuration.kubelet));
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
   volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects, *recorder);
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
-  pod_runtime = std::make_unique<PodRuntime>(loop, clock, random, *runtime, *images, *files, *cgroups, *objects, facts,
-                                             *recorder);
-  workers = std::make_unique<PodWorkers>(WorkerContext{loop, clock, random, facts, *observer, *pod_runtime, *files,
-                                                       *volumes, *cgroups, *objects, *health, *recorder, *sink, log});
-  garbage = std::make_unique<GarbageCollector>(loop, clock, *runtime, *files, facts.paths,
-                                               garbage_policy(configuration.flags), log);
-  sources =
-      std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, *workers, *recorder);
+  engine = std::make_unique<PodEngine>(
+      PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *recorder,
+                     *sink, log},
+      PodEngineSettings{pull_limits(configuration.kubelet), garbage_policy(configuration.flags)});
+  sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, engine->workers(),
+                                              *recorder);
   views = std::make_unique<PodViews>(
-      clock, facts, *workers,
+      clock, facts, engine->workers(),
       PodViews::Sources{[this] { return info(); }, [this] { return sources->problems(); },
                         [this](const std::string& uid) { return sources->manifest_of(uid); }});
   control = std::make_unique<ControlServer>(loop, clock, log, *views);
   events.find_journals_by([this](const std::string& uid) -> Journal* {
-    PodWorker* worker = workers->worker(uid);
+    PodWorker* worker = engine->workers().worker(uid);
     return worker == nullptr ? nullptr : &worker->journal();
   });
-  workers->on_pod_gone([this](const std::string&) {
-    housekeeping_bell.notify();
-    garbage->pod_gone();
-  });
-  PodWorkers::Knowledge knowledge;
-  knowledge.runtime_listed = [this] { return runtime_listed(); };
-  knowledge.namesake_runs = [this](const api::Pod& pod) { return namesake_runs(pod); };
-  knowledge.source_unsure = [this](const std::string& source) { return sources->unsure(source); };
-  knowledge.source_spoke = [this] { housekeeping_bell.notify(); };
-  knowledge.runs = [this](const std::string& uid) { return runs(uid); };
-  if (cluster) cluster->attach(*workers, *health, *runtime, *runtime);
+  if (cluster) cluster->attach(engine->workers(), engine->health(), *runtime, *runtime);
   KEELSON_TRY(build_admission());
-  knowledge.admit = [this](const api::PodPtr& pod) { return admission->ask(pod); };
-  workers->set_knowledge(std::move(knowledge));
-  pleg->on_event([this](const pleg::PodEvent& event) { on_pleg_event(event); });
+  PodEngine::Hooks hooks;
+  hooks.source_unsure = [this](const std::string& source) { return sources->unsure(source); };
+  hooks.admit = [this](const api::PodPtr& pod) { return admission->ask(pod); };
+  hooks.runtime_changed = [this] {
+    if (cluster) cluster->runtime_changed();
+    report();
+  };
+  hooks.calm = [this] { return ready; };
+  hooks.idle = [] { base::give_back_free_memory(); };
+  engine->set_hooks(std::move(hooks));
   return {};
 }
 
@@ -360,102 +326,12 @@ base::Task<void> Agent::Services::bring_up() {
   sources->start();
   if (cluster) cluster->start();
   co_await shake_hands();
-  co_await health->check();
-  facts.handlers = health->handlers();
   if (!configuration.kubelet.pod_cidr.empty() && configuration.standalone()) {
     auto told = co_await runtime->update_runtime_config(configuration.kubelet.pod_cidr);
     if (!told.ok()) log.warning("The runtime does not take the pod CIDR", {{"err", told.error()}});
   }
-  if (cluster) cluster->runtime_changed();
-  health->start(gate, [this] {
-    facts.handlers = health->handlers();
-    if (cluster) cluster->runtime_changed();
-    workers->wake_all();
-    report();
-  });
-  pleg->start();
-  garbage->start(
-      gate,
-      [this](const std::string& uid) {
-        const bool alive = workers->wanted().count(uid) > 0 || workers->worker(uid) != nullptr;
-        return alive ? PodFate::alive : PodFate::gone;
-      },
-      [this] { return workers->all_sources_ready(); }, [this] { return known_uids(); });
-  base::spawn(gate, "housekeeping", keep_house());
+  co_await engine->start();
   base::spawn(gate, "reports", report_regularly());
-  workers->wake_all();
-}
-
-std::vector<std::string> Agent::Services::known_uids() const {
-  std::vector<std::string> uids;
-  for (const auto& [uid, worker] : workers->workers()) uids.push_back(uid);
-  for (const auto& [uid, wanted] : workers->wanted()) uids.push_back(uid);
-  return uids;
-}
-
-void Agent::Services::on_pleg_event(const pleg::PodEvent& event) {
-  const ObservedPtr observed = observed_of(event.snapshot, event.uid);
-  if (workers->worker(event.uid) != nullptr) {
-    // contract 02 §12: the removal of a dead container changes nothing that a worker would act on.
-    if (event.type != pleg::EventType::container_removed) workers->wake(event.uid);
-    return;
-  }
-  workers->saw_runtime_pod(observed);
-}
-
-// Pods that only the runtime knows, directories and cgroups that nobody owns.
-base::Task<void> Agent::Services::keep_house() {
-  using namespace base::asio::experimental::awaitable_operators;
-  while (true) {
-    const bool settled = pleg->settled();
-    if (runtime_listed()) {
-      // Pods that only the runtime has get their workers first, so that their namesakes wait for them.
-      for (const std::string& uid : pleg->pods()) {
-        if (workers->worker(uid) != nullptr) continue;
-        const auto snapshot = pleg->latest(uid);
-        if (snapshot) workers->saw_runtime_pod(observed_of(*snapshot, uid));
-      }
-      workers->look_again();
-      co_await workers->housekeep();
-      images->forget_old();
-    }
-    // What rang while pods were still being looked at must not wait for the safety net.
-    const base::Duration pause = !listed            ? kUnlistedPause
-                                 : ready && settled ? base::Duration(kHousekeepingPeriod)
-                                                    : kUnsettledPause;
-    auto wait = clock.sleep_for(pause) || housekeeping_bell.wait();
-    const auto ended = co_await std::move(wait);
-    const bool quiet = ended.index() == 0 && ready && settled;
-    if (quiet) base::give_back_free_memory();
-  }
-}
-
-// Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
-bool Agent::Services::runtime_listed() {
-  if (listed) return true;
-  if (!pleg->healthy().ok()) return false;
-  if (!listing_since) listing_since = clock.steady_now();
-  // One that hangs must not hold up the others for long.
-  listed = clock.steady_now() - *listing_since > kListedPatience;
-  const std::vector<std::string> uids = pleg->pods();
-  listed = listed || std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg->latest(uid); });
-  return listed;
-}
-
-bool Agent::Services::runs(const std::string& uid) const {
-  const auto snapshot = pleg->latest(uid);
-  if (!snapshot) return false;
-  const ObservedPtr observed = observed_of(*snapshot, uid);
-  return observed->any_running() || observed->any_ready_sandbox();
-}
-
-// One that could not be looked at yet counts as running: two of one name must never run together.
-bool Agent::Services::namesake_runs(const api::Pod& pod) const {
-  const auto& meta = pod.metadata();
-  return pleg->namesake_may_run(meta.uid(), meta.namespace_(), meta.name(), [](const pleg::Snapshot& snapshot) {
-    const ObservedPtr observed = observed_of(snapshot, "");
-    return observed->any_running() || observed->any_ready_sandbox();
-  });
 }
 
 base::Task<void> Agent::Services::report_regularly() {
@@ -468,14 +344,14 @@ base::Task<void> Agent::Services::report_regularly() {
 }
 
 void Agent::Services::report() {
-  pleg_pulse.set(pleg->healthy());
-  const std::string problem = health->problem();
+  pleg_pulse.set(engine->pleg().healthy());
+  const std::string problem = engine->health().problem();
   runtime_pulse.set(problem.empty() ? Status() : Status(Error(ErrorKind::unavailable, problem)));
-  const std::size_t wanted = workers->wanted().size();
+  const std::size_t wanted = engine->workers().wanted().size();
   std::string text =
       std::to_string(wanted) + (wanted == 1 ? " pod, " : " pods, ") + facts.runtime_name + " " + facts.runtime_version;
   if (!problem.empty()) text += ", " + problem;
-  if (!ready && problem.empty() && pleg->healthy().ok() && sources->delivered()) {
+  if (!ready && problem.empty() && engine->pleg().healthy().ok() && sources->delivered()) {
     ready = true;
     log.info("Keelson is ready", {{"node", facts.node_name}, {"pods", wanted}});
     notifier.ready(text);
@@ -519,10 +395,10 @@ void Agent::Services::give_up(const std::string& why) {
 base::Task<void> Agent::Services::shut_down() {
   co_await control->stop();
   co_await sources->stop();
-  co_await workers->stop();
+  co_await engine->stop_workers();
   if (cluster) co_await cluster->stop();
   co_await gate.stop();
-  co_await pleg->stop();
+  co_await engine->stop();
   co_await runtime->stop();
   health_server.stop();
 }
@@ -551,8 +427,8 @@ AgentInfo Agent::Services::info() const {
   info.runtime_endpoint = configuration.kubelet.container_runtime_endpoint;
   info.runtime_name = facts.runtime_name;
   info.runtime_version = facts.runtime_version;
-  info.runtime_error = runtime_error.empty() ? health->problem() : runtime_error;
-  for (const auto& condition : health->conditions()) {
+  info.runtime_error = runtime_error.empty() ? engine->health().problem() : runtime_error;
+  for (const auto& condition : engine->health().conditions()) {
     info.runtime_conditions.push_back(
         {condition.type, condition.status ? "True" : "False", condition.reason, condition.message, std::nullopt});
   }

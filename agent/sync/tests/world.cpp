@@ -190,6 +190,8 @@ bool World::until(const std::function<bool()>& condition, base::Duration limit, 
 
 // --- Brain ---
 
+constexpr base::Duration kHousekeeping = 1s;
+
 NodeFacts make_facts() {
   NodeFacts facts;
   facts.node_name = "node";
@@ -202,106 +204,25 @@ NodeFacts make_facts() {
 
 Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
     : world(given),
-      gate(world.loop),
       facts(make_facts()),
-      health(world.clock, world.cri, {}),
-      lister(world.clock, world.cri),
-      pleg(world.loop, world.clock, lister, {}),
-      observer(pleg),
-      images(world.loop, world.clock, world.cri, world.events, {}),
-      runtime(world.loop, world.clock, world.random, world.cri, images, world.files, world.cgroups, world.objects,
-              facts, world.events),
-      garbage(world.loop, world.clock, world.cri, world.files, facts.paths, {}, {}) {
+      engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
+              world.cgroups, world.objects, world.events, sink == nullptr ? world.sink : *sink, base::Logger()},
+             {{}, {}, kHousekeeping}),
+      workers(&engine.workers()) {
   facts.restart_backoff_cap = backoff_cap;
   facts.agent_started = world.clock.now();
-  workers = std::make_unique<PodWorkers>(WorkerContext{
-      world.loop, world.clock, world.random, facts, observer, runtime, world.files, world.volumes, world.cgroups,
-      world.objects, health, world.events, sink == nullptr ? world.sink : *sink, base::Logger()});
   workers->expect_source("file");
-  workers->on_pod_gone([this](const std::string&) { garbage.pod_gone(); });
-  PodWorkers::Knowledge knowledge;
-  knowledge.runtime_listed = [this] { return listed(); };
-  knowledge.namesake_runs = [this](const api::Pod& pod) { return namesake_runs(pod); };
-  knowledge.runs = [this](const std::string& uid) { return runs(uid); };
-  workers->set_knowledge(std::move(knowledge));
-  pleg.on_event([this](const pleg::PodEvent& event) {
-    if (workers->worker(event.uid) == nullptr) return workers->saw_runtime_pod(observed_of(event.snapshot, event.uid));
-    if (event.type != pleg::EventType::container_removed) workers->wake(event.uid);
-  });
 }
 
 Brain::~Brain() {
   if (!stopped) stop();
 }
 
-void Brain::start() {
-  world.run(health.check());
-  health.start(gate, [this] { workers->wake_all(); });
-  pleg.start();
-  garbage.start(
-      gate,
-      [this](const std::string& uid) {
-        const bool alive = workers->wanted().count(uid) > 0 || workers->worker(uid) != nullptr;
-        return alive ? PodFate::alive : PodFate::gone;
-      },
-      [this] { return workers->all_sources_ready(); },
-      [this] {
-        std::vector<std::string> uids;
-        for (const auto& [uid, worker] : workers->workers()) uids.push_back(uid);
-        for (const auto& [uid, wanted] : workers->wanted()) uids.push_back(uid);
-        return uids;
-      });
-  base::spawn(gate, "housekeeping", keep_house());
-}
-
-Task<void> Brain::keep_house() {
-  while (true) {
-    co_await world.clock.sleep_for(listed() ? base::Duration(1s) : base::Duration(20ms));
-    if (!listed()) continue;
-    for (const std::string& uid : pleg.pods()) {
-      if (workers->worker(uid) != nullptr) continue;
-      const auto snapshot = pleg.latest(uid);
-      if (snapshot) workers->saw_runtime_pod(observed_of(*snapshot, uid));
-    }
-    workers->look_again();
-    co_await workers->housekeep();
-    images.forget_old();
-  }
-}
-
-bool Brain::listed() {
-  if (listed_ || !pleg.healthy().ok()) return listed_;
-  if (!listing_since_) listing_since_ = world.clock.steady_now();
-  const auto uids = pleg.pods();
-  const bool complete = std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg.latest(uid); });
-  listed_ = complete || world.clock.steady_now() - *listing_since_ > 10s;
-  return listed_;
-}
-
-bool Brain::runs(const std::string& uid) const {
-  const auto snapshot = pleg.latest(uid);
-  if (!snapshot) return false;
-  const ObservedPtr observed = observed_of(*snapshot, uid);
-  return observed->any_running() || observed->any_ready_sandbox();
-}
-
-bool Brain::namesake_runs(const api::Pod& pod) const {
-  const auto& meta = pod.metadata();
-  return pleg.namesake_may_run(meta.uid(), meta.namespace_(), meta.name(), [](const pleg::Snapshot& snapshot) {
-    const ObservedPtr observed = observed_of(snapshot, "");
-    return observed->any_running() || observed->any_ready_sandbox();
-  });
-}
-
-Task<void> Brain::stop_services() {
-  co_await workers->stop();
-  co_await gate.stop();
-  co_await pleg.stop();
-}
+void Brain::start() { world.run(engine.start()); }
 
 void Brain::stop() {
   stopped = true;
-  world.run(stop_services());
+  world.run(engine.stop());
 }
 
 void Brain::set_pods(const std::vector<api::Pod>& pods, const std::string& source) {

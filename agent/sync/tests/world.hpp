@@ -1,7 +1,8 @@
 // World: a node of fakes on virtual time, and Brain: the part of the agent that runs pods on it.
 //
 // The World (runtime, disk, cgroups, clock) outlives any number of Brains, one after another, as a node outlives its
-// agent; a Brain is wired like agent/wiring/agent.cpp. Owner: a test. Thread: the test's, which is the loop's.
+// agent; a Brain is the engine that the agent has, too (agent/wiring/pod_engine.hpp). Owner: a test. Thread: the
+// test's, which is the loop's.
 #pragma once
 
 #include <map>
@@ -11,9 +12,7 @@
 #include <vector>
 
 #include "agent/sync/event_log.hpp"
-#include "agent/sync/garbage.hpp"
-#include "agent/sync/pod_workers.hpp"
-#include "agent/wiring/pleg_adapter.hpp"
+#include "agent/wiring/pod_engine.hpp"
 #include "tests/support/fake_cri.hpp"
 
 namespace keelson::agent::testing {
@@ -158,27 +157,10 @@ struct Brain {
   std::string state(const std::string& uid, const std::string& name) const;
 
   World& world;
-  base::Gate gate;
   NodeFacts facts;
-  RuntimeHealth health;
-  PlegLister lister;
-  pleg::Pleg pleg;
-  PlegObserver observer;
-  ImagePuller images;
-  PodRuntime runtime;
-  std::unique_ptr<PodWorkers> workers;
-  GarbageCollector garbage;
+  PodEngine engine;
+  PodWorkers* workers;  // the engine's
   bool stopped = false;
-
- private:
-  base::Task<void> keep_house();
-  base::Task<void> stop_services();
-  bool listed();
-  bool runs(const std::string& uid) const;
-  bool namesake_runs(const api::Pod& pod) const;
-
-  bool listed_ = false;
-  std::optional<base::SteadyTime> listing_since_;
 };
 
 NodeFacts make_facts();

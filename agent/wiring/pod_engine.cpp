@@ -1,0 +1,167 @@
+#include "agent/wiring/pod_engine.hpp"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+namespace keelson::agent {
+namespace {
+
+using namespace base::asio::experimental::awaitable_operators;
+
+constexpr base::Duration kUnlistedPause = std::chrono::milliseconds(20);  // nothing is started before
+constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the runtime that cannot be looked at
+constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
+
+WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime,
+                             RuntimeHealth& health) {
+  return {parts.loop,    parts.clock,   parts.random,  parts.facts, observer,     runtime,    parts.files,
+          parts.volumes, parts.cgroups, parts.objects, health,      parts.events, parts.sink, parts.log};
+}
+
+bool shows_life(const pleg::Snapshot& snapshot, const std::string& uid) {
+  const ObservedPtr observed = observed_of(snapshot, uid);
+  return observed->any_running() || observed->any_ready_sandbox();
+}
+
+}  // namespace
+
+PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
+    : parts_(std::move(parts)),
+      settings_(std::move(settings)),
+      health_(parts_.clock, parts_.runtime, parts_.log),
+      lister_(parts_.clock, parts_.runtime),
+      pleg_(parts_.loop, parts_.clock, lister_, parts_.log),
+      observer_(pleg_),
+      images_(parts_.loop, parts_.clock, parts_.images, parts_.events, settings_.pulls),
+      runtime_(parts_.loop, parts_.clock, parts_.random, parts_.runtime, images_, parts_.files, parts_.cgroups,
+               parts_.objects, parts_.facts, parts_.events),
+      workers_(worker_context(parts_, observer_, runtime_, health_)),
+      garbage_(parts_.loop, parts_.clock, parts_.runtime, parts_.files, parts_.facts.paths, settings_.garbage,
+               parts_.log),
+      housekeeping_bell_(parts_.loop),
+      gate_(parts_.loop) {
+  workers_.on_pod_gone([this](const std::string&) {
+    housekeeping_bell_.notify();
+    garbage_.pod_gone();
+  });
+  pleg_.on_event([this](const pleg::PodEvent& event) { on_pleg_event(event); });
+  set_hooks({});
+}
+
+void PodEngine::set_hooks(Hooks hooks) {
+  hooks_ = std::move(hooks);
+  PodWorkers::Knowledge knowledge;
+  knowledge.runtime_listed = [this] { return runtime_listed(); };
+  knowledge.namesake_runs = [this](const api::Pod& pod) { return namesake_runs(pod); };
+  knowledge.source_unsure = hooks_.source_unsure;
+  knowledge.source_spoke = [this] { housekeeping_bell_.notify(); };
+  knowledge.runs = [this](const std::string& uid) { return runs(uid); };
+  knowledge.admit = hooks_.admit;
+  workers_.set_knowledge(std::move(knowledge));
+}
+
+base::Task<void> PodEngine::start() {
+  co_await health_.check();
+  begin();
+}
+
+// Not in the coroutine: closures that become functions are made outside of those (docs/architecture.md, "One loop").
+void PodEngine::begin() {
+  runtime_changed();
+  health_.start(gate_, [this] {
+    runtime_changed();
+    workers_.wake_all();
+  });
+  pleg_.start();
+  garbage_.start(
+      gate_,
+      [this](const std::string& uid) {
+        const bool alive = workers_.wanted().count(uid) > 0 || workers_.worker(uid) != nullptr;
+        return alive ? PodFate::alive : PodFate::gone;
+      },
+      [this] { return workers_.all_sources_ready(); }, [this] { return known_uids(); });
+  base::spawn(gate_, "housekeeping", keep_house());
+  workers_.wake_all();
+}
+
+void PodEngine::runtime_changed() {
+  parts_.facts.handlers = health_.handlers();
+  if (hooks_.runtime_changed) hooks_.runtime_changed();
+}
+
+base::Task<void> PodEngine::stop_workers() { co_await workers_.stop(); }
+
+base::Task<void> PodEngine::stop() {
+  co_await workers_.stop();
+  co_await gate_.stop();
+  co_await pleg_.stop();
+}
+
+std::vector<std::string> PodEngine::known_uids() const {
+  std::vector<std::string> uids;
+  for (const auto& [uid, worker] : workers_.workers()) uids.push_back(uid);
+  for (const auto& [uid, wanted] : workers_.wanted()) uids.push_back(uid);
+  return uids;
+}
+
+void PodEngine::on_pleg_event(const pleg::PodEvent& event) {
+  if (workers_.worker(event.uid) != nullptr) {
+    // contract 02 §12: the removal of a dead container changes nothing that a worker would act on.
+    if (event.type != pleg::EventType::container_removed) workers_.wake(event.uid);
+    return;
+  }
+  workers_.saw_runtime_pod(observed_of(event.snapshot, event.uid));
+}
+
+// Pods that only the runtime has get their workers first, so that their namesakes wait for them.
+void PodEngine::adopt_runtime_pods() {
+  for (const std::string& uid : pleg_.pods()) {
+    if (workers_.worker(uid) != nullptr) continue;
+    const auto snapshot = pleg_.latest(uid);
+    if (snapshot) workers_.saw_runtime_pod(observed_of(*snapshot, uid));
+  }
+}
+
+// Pods that only the runtime knows, directories and cgroups that nobody owns.
+base::Task<void> PodEngine::keep_house() {
+  while (true) {
+    const bool settled = pleg_.settled();
+    if (runtime_listed()) {
+      adopt_runtime_pods();
+      workers_.look_again();
+      co_await workers_.housekeep();
+      images_.forget_old();
+    }
+    // What rang while pods were still being looked at must not wait for the safety net.
+    const bool quiet = listed_ && settled && hooks_.calm();
+    const base::Duration pause = !listed_ ? kUnlistedPause : quiet ? settings_.housekeeping : kUnsettledPause;
+    auto wait = parts_.clock.sleep_for(pause) || housekeeping_bell_.wait();
+    const auto ended = co_await std::move(wait);
+    if (ended.index() == 0 && quiet && hooks_.idle) hooks_.idle();
+  }
+}
+
+bool PodEngine::runtime_listed() {
+  if (listed_) return true;
+  if (!pleg_.healthy().ok()) return false;
+  if (!listing_since_) listing_since_ = parts_.clock.steady_now();
+  // One that hangs must not hold up the others for long.
+  listed_ = parts_.clock.steady_now() - *listing_since_ > kListedPatience;
+  const std::vector<std::string> uids = pleg_.pods();
+  listed_ = listed_ || std::all_of(uids.begin(), uids.end(), [this](const auto& uid) { return pleg_.latest(uid); });
+  return listed_;
+}
+
+bool PodEngine::runs(const std::string& uid) const {
+  const auto snapshot = pleg_.latest(uid);
+  return snapshot && shows_life(*snapshot, uid);
+}
+
+// One that could not be looked at yet counts as running: two of one name must never run together.
+bool PodEngine::namesake_runs(const api::Pod& pod) const {
+  const auto& meta = pod.metadata();
+  return pleg_.namesake_may_run(meta.uid(), meta.namespace_(), meta.name(),
+                                [](const pleg::Snapshot& snapshot) { return shows_life(snapshot, ""); });
+}
+
+}  // namespace keelson::agent

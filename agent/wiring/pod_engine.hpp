@@ -1,0 +1,111 @@
+// PodEngine: everything that runs pods, put together: runtime health, PLEG, images, workers, garbage, housekeeping.
+//
+// The agent and the simulation are made of the same engine; they differ only in the parts that it is given: a runtime
+// over gRPC or a fake one, a disk or a map, the real clock or a virtual one. Owner: Agent, or a test. Thread: the loop.
+// Stops: stop(), which leaves pods as they are. What fails: nothing to the outside. Source: contract 02 §5, §10, §12,
+// §20.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/images/image_puller.hpp"
+#include "agent/sync/garbage.hpp"
+#include "agent/sync/pod_runtime.hpp"
+#include "agent/sync/pod_workers.hpp"
+#include "agent/sync/runtime_health.hpp"
+#include "agent/wiring/pleg_adapter.hpp"
+#include "base/gate.hpp"
+#include "base/sync.hpp"
+#include "pleg/pleg.hpp"
+
+namespace keelson::agent {
+
+// What the engine works with; all of it outlives the engine.
+struct PodEngineParts {
+  base::Loop& loop;
+  base::Clock& clock;
+  base::Random& random;
+  NodeFacts& facts;  // the runtime's handlers are kept up to date in it
+  cri::RuntimeService& runtime;
+  cri::ImageService& images;
+  PodFiles& files;
+  PodVolumes& volumes;
+  PodCgroups& cgroups;
+  PodObjects& objects;
+  EventRecorder& events;
+  StatusSink& sink;
+  base::Logger log;
+};
+
+struct PodEngineSettings {
+  ImagePullLimits pulls;
+  GarbagePolicy garbage;
+  base::Duration housekeeping = std::chrono::seconds(30);  // a safety net: what ends a pod asks for it at once
+};
+
+class PodEngine {
+ public:
+  PodEngine(PodEngineParts parts, PodEngineSettings settings);
+  PodEngine(const PodEngine&) = delete;
+  PodEngine& operator=(const PodEngine&) = delete;
+
+  // What the owner knows and wants to know. Unset members restrain nothing. Before start().
+  struct Hooks {
+    std::function<bool(const std::string& source)> source_unsure;  // see PodWorkers::Knowledge
+    std::function<PodAdmission(const api::PodPtr& pod)> admit;     // likewise
+    std::function<void()> runtime_changed;                         // its health or its handlers
+    std::function<bool()> calm = [] { return true; };              // nothing is under way outside the engine
+    std::function<void()> idle;                                    // a whole housekeeping period was quiet
+  };
+  void set_hooks(Hooks hooks);
+
+  // The runtime has been spoken to. Asks it for its health, then lets everything run.
+  base::Task<void> start();
+  // Two halves, for an owner that must stop something in between: first nothing is done to pods any more, then nothing
+  // runs here any more.
+  base::Task<void> stop_workers();
+  base::Task<void> stop();
+
+  PodWorkers& workers() { return workers_; }
+  const PodWorkers& workers() const { return workers_; }
+  RuntimeHealth& health() { return health_; }
+  const RuntimeHealth& health() const { return health_; }
+  pleg::Pleg& pleg() { return pleg_; }
+  ImagePuller& images() { return images_; }
+
+  // Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
+  bool runtime_listed();
+  // The pod has something running in the runtime.
+  bool runs(const std::string& uid) const;
+  void keep_house_soon() { housekeeping_bell_.notify(); }
+
+ private:
+  void begin();
+  void runtime_changed();
+  void on_pleg_event(const pleg::PodEvent& event);
+  void adopt_runtime_pods();
+  base::Task<void> keep_house();
+  bool namesake_runs(const api::Pod& pod) const;
+  std::vector<std::string> known_uids() const;
+
+  PodEngineParts parts_;
+  PodEngineSettings settings_;
+  Hooks hooks_;
+  RuntimeHealth health_;
+  PlegLister lister_;
+  pleg::Pleg pleg_;
+  PlegObserver observer_;
+  ImagePuller images_;
+  PodRuntime runtime_;
+  PodWorkers workers_;
+  GarbageCollector garbage_;
+  base::Notification housekeeping_bell_;
+  base::Gate gate_;
+  bool listed_ = false;
+  std::optional<base::SteadyTime> listing_since_;
+};
+
+}  // namespace keelson::agent
