@@ -4,6 +4,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <map>
 
+#include "agent/sync/orphan.hpp"
 #include "agent/sync/pod_runtime.hpp"
 
 namespace keelson::agent {
@@ -151,15 +152,30 @@ base::Task<void> GarbageCollector::collect() {
   if (!removed.ok()) log_.warning("Orphaned logs stay", {{"err", removed.error()}});
 }
 
+// It may run all the same. Nobody describes it here, so it is killed by what is written on it (contract 02 §9, §20).
+base::Task<Status> GarbageCollector::kill_unknown(cri::ContainerStatus status) {
+  auto observed = std::make_shared<ObservedPod>();
+  observed->uid = label(status.labels, kPodUid);
+  observed->name = label(status.labels, kPodName);
+  observed->ns = label(status.labels, kPodNamespace);
+  ContainerKills kills;
+  kills.which.push_back(
+      {status.id, status.metadata.name, "Container is in \"unknown\" state, try killing it before removal"});
+  observed->containers.push_back(std::move(status));
+  kills.pod = pod_from_runtime(*observed);
+  kills.observed = std::move(observed);
+  return killer_.kill_containers(std::move(kills));
+}
+
 base::Task<void> GarbageCollector::remove_container(cri::Container container) {
-  if (container.state == cri::ContainerState::unknown) {
-    auto stopped = co_await runtime_.stop_container(container.id, std::chrono::seconds(2));
-    if (!stopped.ok()) {
-      log_.warning("Container in unknown state cannot be stopped", {{"id", container.id}, {"err", stopped.error()}});
+  auto status = co_await runtime_.container_status(container.id);
+  if (status.ok() && container.state == cri::ContainerState::unknown) {
+    auto killed = co_await kill_unknown(*status);
+    if (!killed.ok()) {
+      log_.warning("Container in unknown state cannot be stopped", {{"id", container.id}, {"err", killed.error()}});
       co_return;
     }
   }
-  auto status = co_await runtime_.container_status(container.id);
   const std::string log_path = status.ok() ? status->log_path : std::string();
   auto removed = co_await runtime_.remove_container(container.id);
   if (!removed.ok()) {

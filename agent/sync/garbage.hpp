@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/sync/killer.hpp"
 #include "agent/sync/pod_files.hpp"
 #include "base/clock.hpp"
 #include "base/gate.hpp"
@@ -46,10 +47,11 @@ class GarbageCollector {
   static constexpr base::Duration period = std::chrono::minutes(1);
   static constexpr base::Duration after_pod_gone = std::chrono::seconds(10);
 
-  GarbageCollector(base::Loop& loop, base::Clock& clock, cri::RuntimeService& runtime, PodFiles& files, Paths paths,
-                   GarbagePolicy policy, base::Logger log)
+  GarbageCollector(base::Loop& loop, base::Clock& clock, cri::RuntimeService& runtime, Killer& killer, PodFiles& files,
+                   Paths paths, GarbagePolicy policy, base::Logger log)
       : clock_(clock),
         runtime_(runtime),
+        killer_(killer),
         files_(files),
         paths_(std::move(paths)),
         policy_(policy),
@@ -68,10 +70,12 @@ class GarbageCollector {
  private:
   base::Task<void> run();
   base::Task<void> remove_container(cri::Container container);
+  base::Task<Status> kill_unknown(cri::ContainerStatus status);
   base::Task<void> remove_sandbox(cri::PodSandbox sandbox);
 
   base::Clock& clock_;
   cri::RuntimeService& runtime_;
+  Killer& killer_;
   PodFiles& files_;
   Paths paths_;
   GarbagePolicy policy_;

@@ -5,39 +5,9 @@
 #include "agent/pod_config/hostname.hpp"
 #include "agent/pod_config/hosts_file.hpp"
 #include "agent/pod_config/log_paths.hpp"
-#include "base/when_all.hpp"
 
 namespace keelson::agent {
 namespace {
-
-constexpr auto kLeastStopGrace = std::chrono::seconds(2);  // contract 02 §9: never below at the CRI
-
-std::chrono::seconds own_grace(const api::Pod& pod) {
-  if (pod.metadata().has_deletiongraceperiodseconds()) {
-    return std::chrono::seconds(pod.metadata().deletiongraceperiodseconds());
-  }
-  if (pod.spec().has_terminationgraceperiodseconds()) {
-    return std::chrono::seconds(pod.spec().terminationgraceperiodseconds());
-  }
-  return kLeastStopGrace;
-}
-
-// A startup or liveness kill uses that probe's own grace period where it has one (contract 02 §9).
-std::chrono::seconds probe_grace(const api::Pod& pod, const KillContainer& step) {
-  const auto ref = find_container(pod, step.name);
-  if (!ref) return own_grace(pod);
-  const api::core::Container container = container_of(pod, *ref);
-  const auto& probe = step.startup_probe_failed ? container.startupprobe() : container.livenessprobe();
-  const bool applies = step.startup_probe_failed || step.liveness_probe_failed;
-  if (applies && probe.has_terminationgraceperiodseconds()) {
-    return std::chrono::seconds(probe.terminationgraceperiodseconds());
-  }
-  return own_grace(pod);
-}
-
-bool needs_kill(const cri::ContainerStatus& status) {
-  return status.state == cri::ContainerState::running || status.state == cri::ContainerState::unknown;
-}
 
 // contract 02 §22.2: an id the agent knows is replaced by the container's name in event texts.
 std::string without_id(std::string text, const std::string& id, const std::string& name) {
@@ -87,8 +57,7 @@ base::Task<SyncOutcome> PodRuntime::execute(SyncRequest request) {
     if (const auto* kill = std::get_if<KillContainer>(&steps[i])) {
       run->kills.push_back(*kill);
       const bool last = i + 1 == steps.size() || !std::holds_alternative<KillContainer>(steps[i + 1]);
-      if (last) co_await kill_selected(run);
-      continue;
+      if (!last) continue;
     }
     const bool go_on = co_await execute_step(run, &steps[i]);
     if (!go_on) break;
@@ -97,6 +66,7 @@ base::Task<SyncOutcome> PodRuntime::execute(SyncRequest request) {
 }
 
 base::Task<bool> PodRuntime::execute_step(std::shared_ptr<Execution> run, const Step* step) {
+  if (std::holds_alternative<KillContainer>(*step)) return kill_selected(std::move(run));
   if (const auto* kill = std::get_if<KillPod>(step)) return do_kill_pod(std::move(run), *kill);
   if (const auto* remove = std::get_if<RemoveContainer>(step)) return do_remove(std::move(run), remove->id);
   if (const auto* create = std::get_if<CreateSandbox>(step)) return create_sandbox(std::move(run), create->attempt);
@@ -109,7 +79,7 @@ base::Task<bool> PodRuntime::do_kill_pod(std::shared_ptr<Execution> run, KillPod
     event(run->pod(), false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   }
   run->outcome.did_anything = true;
-  auto killed = co_await kill_pod(run->request.pod, run->request.observed, own_grace(run->pod()));
+  auto killed = co_await killer_.kill_pod(run->request.pod, run->request.observed, std::nullopt);
   if (killed.ok()) co_return true;
   event(run->pod(), true, "FailedKillPod", "error killing pod: " + killed.error().to_string());
   run->fail("while killing the pod: " + killed.error().to_string());
@@ -133,7 +103,7 @@ base::Task<bool> PodRuntime::do_remove(std::shared_ptr<Execution> run, std::stri
   co_return true;
 }
 
-// contract 02 §6.5: logs stay; running ones are killed with no grace.
+// contract 02 §6.5: logs stay; running ones are killed with no grace, and so without their hooks.
 base::Task<bool> PodRuntime::do_restart_all(std::shared_ptr<Execution> run, RestartAllContainers step) {
   run->outcome.did_anything = true;
   for (std::size_t i = 0; i < step.remove_ids.size(); ++i) {
@@ -141,9 +111,13 @@ base::Task<bool> PodRuntime::do_restart_all(std::shared_ptr<Execution> run, Rest
     const auto* status = run->request.observed->by_id(id);
     const std::string name = status->metadata.name;
     if (needs_kill(*status)) {
-      auto killed = co_await kill_container(run->request.pod, id, name, "killing", std::chrono::seconds(0));
+      run->kills.push_back({id, name, "killing"});
+      ContainerKills kills{run->request.pod, run->request.observed, run->pod_ips, std::move(run->kills),
+                           std::chrono::seconds(0)};
+      run->kills.clear();
+      auto killed = co_await killer_.kill_containers(std::move(kills));
       if (!killed.ok()) {
-        run->fail("while killing container " + name + ": " + killed.error().to_string());
+        run->fail(killed.error().to_string());
         co_return false;
       }
     }
@@ -156,60 +130,14 @@ base::Task<bool> PodRuntime::do_restart_all(std::shared_ptr<Execution> run, Rest
   co_return true;
 }
 
-base::Task<void> PodRuntime::kill_selected(std::shared_ptr<Execution> run) {
+// One that could not be killed must not get a successor.
+base::Task<bool> PodRuntime::kill_selected(std::shared_ptr<Execution> run) {
   run->outcome.did_anything = true;
-  std::vector<base::Task<Status>> kills;
-  for (const KillContainer& step : run->kills) {
-    kills.push_back(kill_container(run->request.pod, step.id, step.name, step.message, probe_grace(run->pod(), step)));
-  }
+  ContainerKills kills{run->request.pod, run->request.observed, run->pod_ips, std::move(run->kills), std::nullopt};
   run->kills.clear();
-  auto results = co_await base::when_all(std::move(kills));
-  for (const Status& result : results) {
-    if (!result.ok()) run->fail(result.error().to_string());
-  }
-}
-
-base::Task<Status> PodRuntime::kill_container(api::PodPtr pod, std::string id, std::string name, std::string message,
-                                              std::chrono::seconds grace) {
-  const auto ref = find_container(*pod, name);
-  event(*pod, false, "Killing", message.empty() ? "Stopping container " + name : message,
-        ref ? field_path(*pod, *ref) : "");
-  auto stopped = co_await runtime_.stop_container(id, std::max(kLeastStopGrace, grace));
-  if (stopped.ok()) co_return Status();
-  co_return stopped.error().wrap("while killing container " + name);
-}
-
-base::Task<Status> PodRuntime::kill_pod(api::PodPtr pod, ObservedPtr observed, std::chrono::seconds grace) {
-  const base::SteadyTime deadline = clock_.steady_now() + grace;
-  std::vector<base::Task<Status>> first;
-  std::vector<const cri::ContainerStatus*> sidecars;  // in spec order
-  for (const auto& status : observed->containers) {
-    if (!needs_kill(status)) continue;
-    const auto ref = find_container(*pod, status.metadata.name);
-    if (ref && ref->type == ContainerType::init && is_sidecar(pod->spec().initcontainers(ref->index))) {
-      sidecars.push_back(&status);
-      continue;
-    }
-    first.push_back(kill_container(pod, status.id, status.metadata.name, "", grace));
-  }
-  Status failure;
-  auto results = co_await base::when_all(std::move(first));
-  for (const Status& result : results) {
-    if (!result.ok() && failure.ok()) failure = result;
-  }
-  std::sort(sidecars.begin(), sidecars.end(), [&](const auto* a, const auto* b) {
-    return find_container(*pod, a->metadata.name)->index > find_container(*pod, b->metadata.name)->index;
-  });
-  for (std::size_t i = 0; i < sidecars.size(); ++i) {
-    const auto left = std::chrono::duration_cast<std::chrono::seconds>(deadline - clock_.steady_now());
-    auto killed = co_await kill_container(pod, sidecars[i]->id, sidecars[i]->metadata.name, "", left);
-    if (!killed.ok() && failure.ok()) failure = killed;
-  }
-  for (std::size_t i = 0; i < observed->sandboxes.size(); ++i) {
-    auto stopped = co_await runtime_.stop_pod_sandbox(observed->sandboxes[i].id);
-    if (!stopped.ok() && failure.ok()) failure = stopped.error().wrap("while stopping the pod's sandbox");
-  }
-  co_return failure;
+  auto killed = co_await killer_.kill_containers(std::move(kills));
+  if (!killed.ok()) run->fail(killed.error().to_string());
+  co_return killed.ok();
 }
 
 Result<std::string> PodRuntime::runtime_handler(const api::Pod& pod) const {

@@ -1,9 +1,9 @@
-// PodRuntime: executes the steps of a plan against the container runtime, and kills pods.
+// PodRuntime: executes the steps of a plan against the container runtime.
 //
 // One per agent, shared by all workers; it keeps no state of pods. Each call is awaited by the one worker of that pod,
 // so calls for one pod never overlap. Cancelling the worker cancels the call in progress; what it may have done shows
 // in the next observation. Thread: the loop. What fails: each outcome says which step, with the waiting reason that the
-// status shows (contract 02 §3.6). Source: contract 02 §3.6 start sequence, §6 order, §9 killing.
+// status shows (contract 02 §3.6). Source: contract 02 §3.6 start sequence, §6 order.
 #pragma once
 
 #include <functional>
@@ -19,6 +19,7 @@
 #include "agent/status/status.hpp"
 #include "agent/sync/events.hpp"
 #include "agent/sync/journal.hpp"
+#include "agent/sync/killer.hpp"
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/observer.hpp"
 #include "agent/sync/plan.hpp"
@@ -50,13 +51,14 @@ struct SyncOutcome {
 
 class PodRuntime {
  public:
-  PodRuntime(base::Loop& loop, base::Clock& clock, base::Random& random, cri::RuntimeService& runtime,
+  PodRuntime(base::Loop& loop, base::Clock& clock, base::Random& random, cri::RuntimeService& runtime, Killer& killer,
              ImagePuller& images, PodFiles& files, PodCgroups& cgroups, PodObjects& objects, const NodeFacts& facts,
              EventRecorder& events)
       : loop_(loop),
         clock_(clock),
         random_(random),
         runtime_(runtime),
+        killer_(killer),
         images_(images),
         files_(files),
         cgroups_(cgroups),
@@ -75,9 +77,6 @@ class PodRuntime {
   };
   base::Task<SyncOutcome> execute(SyncRequest request);
 
-  // Stops all containers (sidecars last, in reverse order), then all sandboxes. Containers that are gone are success.
-  base::Task<Status> kill_pod(api::PodPtr pod, ObservedPtr observed, std::chrono::seconds grace);
-
  private:
   struct Execution;
 
@@ -88,9 +87,7 @@ class PodRuntime {
   base::Task<bool> create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt);
   base::Task<bool> do_start(std::shared_ptr<Execution> run, StartContainer step);
   base::Task<std::optional<WaitingReason>> start_container(std::shared_ptr<Execution> run, ContainerRef ref);
-  base::Task<void> kill_selected(std::shared_ptr<Execution> run);
-  base::Task<Status> kill_container(api::PodPtr pod, std::string id, std::string name, std::string message,
-                                    std::chrono::seconds grace);
+  base::Task<bool> kill_selected(std::shared_ptr<Execution> run);
   Result<std::string> runtime_handler(const api::Pod& pod) const;
   base::Task<Result<cri::PodSandboxConfig>> sandbox_config(std::shared_ptr<Execution> run, std::uint32_t attempt,
                                                            bool record_events);
@@ -103,6 +100,7 @@ class PodRuntime {
   base::Clock& clock_;
   base::Random& random_;
   cri::RuntimeService& runtime_;
+  Killer& killer_;
   ImagePuller& images_;
   PodFiles& files_;
   PodCgroups& cgroups_;

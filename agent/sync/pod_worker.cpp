@@ -392,7 +392,7 @@ base::Task<base::Duration> PodWorker::terminating_round() {
     co_return after_error(kErrorRetry);
   }
   journal_.waits_for("its containers to stop (grace period " + std::to_string(grace().count()) + " s)");
-  auto killed = co_await context_.runtime.kill_pod(pod_, observed_, grace());
+  auto killed = co_await context_.killer.kill_pod(pod_, observed_, grace());
   last_change_ = context_.clock.steady_now();
   if (!killed.ok()) {
     const std::string text = "error killing pod: " + killed.error().to_string();
@@ -427,6 +427,7 @@ base::Task<bool> PodWorker::terminated_round() {
     journal_.failed("while removing the pod's cgroup: " + removed.error().to_string());
     co_return false;
   }
+  context_.killer.forget(uid);
   make_final(*pod_, status_);
   if (!termination_ || !termination_->unknown) context_.sink.terminated(pod_, status_);
   journal_.log().info("Pod is terminated", {{"phase", status_.phase()}});

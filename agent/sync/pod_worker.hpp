@@ -38,6 +38,7 @@ struct WorkerContext {
   const NodeFacts& facts;
   Observer& observer;
   PodRuntime& runtime;
+  Killer& killer;
   PodFiles& files;
   PodVolumes& volumes;
   PodCgroups& cgroups;

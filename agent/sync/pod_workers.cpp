@@ -7,11 +7,10 @@
 
 #include "agent/pod_config/qos.hpp"
 #include "agent/sync/containers.hpp"
+#include "agent/sync/orphan.hpp"
 
 namespace keelson::agent {
 namespace {
-
-constexpr char kGraceAnnotation[] = "io.kubernetes.pod.terminationGracePeriod";
 
 bool is_kubelets_own(const std::string& key) {
   return key == "kubernetes.io/config.source" || key == "kubernetes.io/config.mirror" ||
@@ -335,29 +334,5 @@ base::Task<void> PodWorkers::clean_up(std::string uid) {
 }
 
 base::Task<void> PodWorkers::stop() { co_await gate_.stop(); }
-
-api::PodPtr pod_from_runtime(const ObservedPod& observed) {
-  auto pod = std::make_shared<api::Pod>();
-  auto& meta = *pod->mutable_metadata();
-  meta.set_uid(observed.uid);
-  meta.set_name(observed.name);
-  meta.set_namespace_(observed.ns);
-  auto& spec = *pod->mutable_spec();
-  if (!observed.sandboxes.empty()) {
-    for (const auto& [key, value] : observed.sandboxes.front().annotations) (*meta.mutable_annotations())[key] = value;
-    spec.set_hostnetwork(observed.sandboxes.front().network_mode == cri::NamespaceMode::node);
-  }
-  spec.set_restartpolicy("Never");
-  std::set<std::string> names;
-  for (const auto& status : observed.containers) {
-    if (!names.insert(status.metadata.name).second) continue;
-    auto& container = *spec.add_containers();
-    container.set_name(status.metadata.name);
-    container.set_image(status.image.image);
-    const auto grace = status.annotations.find(kGraceAnnotation);
-    if (grace != status.annotations.end()) spec.set_terminationgraceperiodseconds(std::atoll(grace->second.c_str()));
-  }
-  return pod;
-}
 
 }  // namespace keelson::agent

@@ -115,8 +115,4 @@ class PodWorkers {
   std::set<std::string> spared_;    // UIDs that were not ended because their source is unsure; told once
 };
 
-// A pod as far as labels and annotations of its sandboxes and containers tell it; for one that no source knows any
-// more.
-api::PodPtr pod_from_runtime(const ObservedPod& observed);
-
 }  // namespace keelson::agent

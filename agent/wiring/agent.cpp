@@ -143,6 +143,7 @@ struct Agent::Services {
   std::unique_ptr<DiskPodFiles> files;
   std::unique_ptr<VolumesAdapter> volumes;
   std::unique_ptr<CgroupsAdapter> cgroups;
+  std::unique_ptr<RuntimeHooks> lifecycle;
   std::unique_ptr<PodEngine> engine;
   std::unique_ptr<ManifestSources> sources;
   std::unique_ptr<PodViews> views;
@@ -232,9 +233,10 @@ Status Agent::Services::build() {
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
+  lifecycle = std::make_unique<RuntimeHooks>(clock, *runtime);
   engine = std::make_unique<PodEngine>(
-      PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *recorder,
-                     *sink, log},
+      PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *lifecycle,
+                     *recorder, *sink, log},
       PodEngineSettings{pull_limits(configuration.kubelet), garbage_policy(configuration.flags)});
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, engine->workers(),
                                               *recorder);

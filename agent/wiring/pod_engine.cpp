@@ -12,9 +12,9 @@ constexpr base::Duration kUnlistedPause = std::chrono::milliseconds(20);  // not
 constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the runtime that cannot be looked at
 constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
 
-WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime,
+WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime, Killer& killer,
                              RuntimeHealth& health) {
-  return {parts.loop,    parts.clock,   parts.random,  parts.facts, observer,     runtime,    parts.files,
+  return {parts.loop,    parts.clock,   parts.random,  parts.facts, observer,     runtime,    killer,   parts.files,
           parts.volumes, parts.cgroups, parts.objects, health,      parts.events, parts.sink, parts.log};
 }
 
@@ -33,10 +33,11 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
       pleg_(parts_.loop, parts_.clock, lister_, parts_.log),
       observer_(pleg_),
       images_(parts_.loop, parts_.clock, parts_.images, parts_.events, settings_.pulls),
-      runtime_(parts_.loop, parts_.clock, parts_.random, parts_.runtime, images_, parts_.files, parts_.cgroups,
+      killer_(parts_.loop, parts_.clock, parts_.runtime, parts_.lifecycle, parts_.facts, parts_.events),
+      runtime_(parts_.loop, parts_.clock, parts_.random, parts_.runtime, killer_, images_, parts_.files, parts_.cgroups,
                parts_.objects, parts_.facts, parts_.events),
-      workers_(worker_context(parts_, observer_, runtime_, health_)),
-      garbage_(parts_.loop, parts_.clock, parts_.runtime, parts_.files, parts_.facts.paths, settings_.garbage,
+      workers_(worker_context(parts_, observer_, runtime_, killer_, health_)),
+      garbage_(parts_.loop, parts_.clock, parts_.runtime, killer_, parts_.files, parts_.facts.paths, settings_.garbage,
                parts_.log),
       housekeeping_bell_(parts_.loop),
       gate_(parts_.loop) {
@@ -94,6 +95,7 @@ base::Task<void> PodEngine::stop_workers() { co_await workers_.stop(); }
 base::Task<void> PodEngine::stop() {
   co_await workers_.stop();
   co_await gate_.stop();
+  co_await killer_.stop();
   co_await pleg_.stop();
 }
 

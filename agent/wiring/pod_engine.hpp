@@ -13,6 +13,7 @@
 
 #include "agent/images/image_puller.hpp"
 #include "agent/sync/garbage.hpp"
+#include "agent/sync/killer.hpp"
 #include "agent/sync/pod_runtime.hpp"
 #include "agent/sync/pod_workers.hpp"
 #include "agent/sync/runtime_health.hpp"
@@ -35,6 +36,7 @@ struct PodEngineParts {
   PodVolumes& volumes;
   PodCgroups& cgroups;
   PodObjects& objects;
+  LifecycleHooks& lifecycle;
   EventRecorder& events;
   StatusSink& sink;
   base::Logger log;
@@ -99,6 +101,7 @@ class PodEngine {
   pleg::Pleg pleg_;
   PlegObserver observer_;
   ImagePuller images_;
+  Killer killer_;
   PodRuntime runtime_;
   PodWorkers workers_;
   GarbageCollector garbage_;

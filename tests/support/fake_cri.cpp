@@ -20,6 +20,12 @@ Error no_such(const std::string& what, const std::string& id) {
   return Error(ErrorKind::not_found, what + " \"" + id + "\": not found");
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
 bool matches(const cri::StringMap& labels, const cri::StringMap& selector) {
   return std::all_of(selector.begin(), selector.end(), [&](const auto& wanted) {
     const auto found = labels.find(wanted.first);
@@ -45,6 +51,17 @@ bool FakeCri::end_process(const std::string& uid, const std::string& name, int e
     return true;
   }
   return false;
+}
+
+void FakeCri::lose_track(const std::string& uid, const std::string& name) {
+  settle();
+  Container* newest = nullptr;
+  for (Container& entry : containers_) {
+    if (entry.pod_uid == uid && entry.config.metadata.name == name) newest = &entry;
+  }
+  if (newest == nullptr) return;
+  newest->state = cri::ContainerState::unknown;
+  newest->ends_at = base::SteadyTime::max();
 }
 
 void FakeCri::break_sandbox(const std::string& uid) {
@@ -388,6 +405,7 @@ Task<Status> FakeCri::stop_container(std::string id, std::chrono::seconds grace)
   auto entered = co_await enter("stop_container", about, id, kLimit + grace, grace.count());
   if (!entered.ok()) co_return entered.error();
   Container* found = container(id);
+  if (found != nullptr && found->state == cri::ContainerState::unknown) end(*found, 255, "Unknown");
   if (found == nullptr || found->state != cri::ContainerState::running || found->run.immortal) {
     co_return leave("stop_container", about);
   }
@@ -415,6 +433,9 @@ Task<Status> FakeCri::remove_container(std::string id) {
   const Container* found = container(id);
   if (found != nullptr && found->state == cri::ContainerState::running) {
     violations_.push_back("a running container is removed: " + about);
+  }
+  if (found != nullptr && found->state == cri::ContainerState::unknown) {
+    violations_.push_back("a container that may run is removed: " + about);
   }
   containers_.remove_if([&](const Container& c) { return c.id == id; });
   co_return leave("remove_container", about);
@@ -477,10 +498,25 @@ Task<Status> FakeCri::reopen_container_log(std::string id) {
   return enter("reopen_container_log", about_container(id), id, kLimit);
 }
 
-Task<Result<cri::ExecSyncResult>> FakeCri::exec_sync(std::string id, std::vector<std::string>, std::chrono::seconds) {
-  auto entered = co_await enter("exec_sync", about_container(id), id, kLimit);
+Task<Result<cri::ExecSyncResult>> FakeCri::exec_sync(std::string id, std::vector<std::string> command,
+                                                     std::chrono::seconds timeout) {
+  const std::string about = about_container(id);
+  const bool limited = timeout.count() > 0;
+  auto entered = co_await enter("exec_sync", about, id, limited ? kLimit + timeout : kNoLimit);
   if (!entered.ok()) co_return entered.error();
-  co_return cri::ExecSyncResult();
+  const Container* home = container(id);
+  if (home == nullptr) co_return no_such("container", id);
+  if (home->state != cri::ContainerState::running) {
+    co_return Error(ErrorKind::internal, "container " + id + " is not running");
+  }
+  const FakeExec run = exec ? exec(about, command) : FakeExec();
+  const bool late = limited && run.lasts > timeout;
+  co_await clock_.sleep_for(late ? timeout : run.lasts);
+  if (late) co_return Error(ErrorKind::deadline_exceeded, "command \"" + joined(command) + "\" timed out");
+  settle();
+  home = container(id);
+  if (home == nullptr || home->state != cri::ContainerState::running) co_return cri::ExecSyncResult{"", "", 137};
+  co_return cri::ExecSyncResult{run.out, run.err, run.exit_code};
 }
 
 Task<Status> FakeCri::container_events(std::function<void(cri::ContainerEvent)>) {

@@ -31,6 +31,14 @@ struct FakeRun {
   bool immortal = false;                                       // the runtime says that it was stopped, and it runs on
 };
 
+// What a command does that is executed in a container.
+struct FakeExec {
+  base::Duration lasts{0};
+  int exit_code = 0;
+  std::string out;
+  std::string err;
+};
+
 struct FakeFault {
   enum class Kind { fails, hangs, loses_answer };
   std::string call;   // "create_container"; empty: any
@@ -79,6 +87,8 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   // --- The script ---
   // What instance number `attempt` of that container does.
   std::function<FakeRun(const std::string& uid, const std::string& name, std::uint32_t attempt)> script;
+  // What a command does in a container, "POD-UID/CONTAINER"; unset: it succeeds at once.
+  std::function<FakeExec(const std::string& about, const std::vector<std::string>& command)> exec;
   std::function<base::Duration(const std::string& call)> latency = [](const std::string&) {
     return base::Duration(std::chrono::milliseconds(1));
   };
@@ -95,6 +105,8 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   void come_back() { away_ = false; }
   // The process of the running instance ends now. False when none runs.
   bool end_process(const std::string& uid, const std::string& name, int exit_code);
+  // The runtime has lost track of the newest instance: its state is unknown until it is stopped.
+  void lose_track(const std::string& uid, const std::string& name);
   // The sandbox dies under its containers, as by a killed pause process or a reboot.
   void break_sandbox(const std::string& uid);
   // The runtime forgets its containers of that name, running or not.

@@ -102,6 +102,22 @@ TEST_F(ApiPods, TheDeletionsGracePeriodCountsEvenWhenItIsLongerThanThePods) {
   EXPECT_EQ(*brain.worker("u1")->termination()->grace, 2s) << "a grace period can only become shorter";
 }
 
+TEST_F(ApiPods, ASecondDeletionWithLessGraceTakesEffectWhileAHookRuns) {
+  api::Pod pod = make("u1", 100);
+  pod.mutable_spec()->mutable_containers(0)->mutable_lifecycle()->mutable_prestop()->mutable_exec()->add_command("bye");
+  world.cri.exec = [](auto&, auto&) { return fakes::FakeExec{60s}; };
+  set(pod);
+  ASSERT_TRUE(running("u1"));
+  set(deleted(pod, 100));
+  world.clock.advance(10s);
+  EXPECT_EQ(world.cri.running("u1"), 1u);
+  const auto asked = world.clock.steady_now();
+  set(deleted(pod, 5));
+  ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 0; }, 60s));
+  EXPECT_NEAR(std::chrono::duration<double>(world.clock.steady_now() - asked).count(), 5, 0.5);
+  EXPECT_EQ(world.cri.count("exec_sync", "u1/main"), 1u) << "the hook that runs already is waited for, not run again";
+}
+
 TEST_F(ApiPods, APodThatWasDeletedWhileNobodyLookedIsEndedWithoutBeingStarted) {
   set(deleted(make("u1"), 30));
   ASSERT_TRUE(

@@ -44,7 +44,7 @@ class Runtime : public ::testing::Test {
     return world.run(runtime.execute(std::move(request)));
   }
   Status kill(std::chrono::seconds grace) {
-    return world.run(runtime.kill_pod(std::make_shared<const api::Pod>(pod), observe(), grace));
+    return world.run(killer.kill_pod(std::make_shared<const api::Pod>(pod), observe(), grace));
   }
   api::core::Container& add_init(const std::string& name, bool sidecar) {
     auto& container = *pod.mutable_spec()->add_initcontainers();
@@ -68,20 +68,13 @@ class Runtime : public ::testing::Test {
     world.clock.advance(20min);
     images.forget_old();
   }
-  base::SteadyTime time_of(const std::string& call, const std::string& about) {
-    for (const auto& entry : world.cri.calls()) {
-      if (entry.name == call && entry.about == about) return entry.at;
-    }
-    ADD_FAILURE() << "no " << call << " of " << about;
-    return {};
-  }
-
   World world;
   api::Pod pod = make_wanted("u1");
   NodeFacts facts = make_facts();
   PlegLister lister{world.clock, world.cri};
   ImagePuller images{world.loop, world.clock, world.cri, world.events, {}};
-  PodRuntime runtime{world.loop,  world.clock,   world.random,  world.cri, images,
+  Killer killer{world.loop, world.clock, world.cri, world.lifecycle, facts, world.events};
+  PodRuntime runtime{world.loop,  world.clock,   world.random,  world.cri, killer,      images,
                      world.files, world.cgroups, world.objects, facts,     world.events};
   Journal journal{world.clock, {}};
   RestartBackoff backoff;
@@ -266,51 +259,17 @@ TEST_F(Runtime, TheLogIsLinkedUnderItsLongName) {
             "/var/log/pods/ns_pod-u1_u1/main/0.log");
 }
 
-TEST_F(Runtime, KillsRegularContainersSideBySideThenSidecarsInReverseThenTheSandbox) {
-  pod = make_wanted("u1", {"a", "b"});
-  add_init("first", true);
-  add_init("second", true);
-  world.cri.script = [](auto&, auto&, auto) { return FakeRun{std::nullopt, 0, "", 3s}; };
-  for (int i = 0; i < 3; ++i) sync();
-  ASSERT_EQ(world.cri.running("u1"), 4u);
-  world.cri.forget_calls();
-  const auto begun = world.clock.steady_now();
-  EXPECT_TRUE(kill(30s).ok());
-  EXPECT_LE(world.clock.steady_now() - begun, 10s);
-  EXPECT_LE(time_of("stop_container", "u1/b") - time_of("stop_container", "u1/a"), 10ms);
-  EXPECT_GE(time_of("stop_container", "u1/second") - time_of("stop_container", "u1/a"), 3s);
-  EXPECT_GE(time_of("stop_container", "u1/first") - time_of("stop_container", "u1/second"), 3s);
-  EXPECT_GE(time_of("stop_pod_sandbox", "u1") - time_of("stop_container", "u1/first"), 3s);
-  // A sidecar gets what the others left of the grace period.
-  for (const auto& call : world.cri.calls()) {
-    if (call.name == "stop_container" && call.about == "u1/first") {
-      EXPECT_EQ(call.grace, 23);
-    }
-  }
-}
-
-TEST_F(Runtime, SidecarsGetAtLeastTwoSecondsWhenTheGracePeriodIsUsedUp) {
-  add_init("sidecar", true);
-  world.cri.script = [](auto&, auto&, auto) { return FakeRun{std::nullopt, 0, "", std::nullopt}; };
-  for (int i = 0; i < 3; ++i) sync();
-  ASSERT_EQ(world.cri.running("u1"), 2u);
-  world.cri.forget_calls();
-  EXPECT_TRUE(kill(5s).ok());
-  for (const auto& call : world.cri.calls()) {
-    if (call.name == "stop_container") {
-      EXPECT_EQ(call.grace, call.about == "u1/sidecar" ? 2 : 5);
-    }
-  }
-}
-
-TEST_F(Runtime, AFailedKillIsToldAndTheRestIsKilledAllTheSame) {
-  pod = make_wanted("u1", {"a", "b"});
+TEST_F(Runtime, AContainerThatCannotBeKilledGetsNoSecondInstance) {
   sync();
-  world.cri.inject({"stop_container", "u1/a", FakeFault::Kind::fails, Error(ErrorKind::internal, "stuck"), 1});
-  const Status killed = kill(5s);
-  ASSERT_FALSE(killed.ok());
-  EXPECT_EQ(killed.error().to_string(), "while killing container a: stuck");
-  EXPECT_EQ(world.cri.running("u1"), 0u);
+  pod.mutable_spec()->mutable_containers(0)->set_image("image:2");
+  world.cri.images["image:2"].id = "sha256:image:2";
+  world.cri.inject({"stop_container", "u1/main", FakeFault::Kind::fails, Error(ErrorKind::internal, "stuck"), 1});
+  SyncOutcome outcome = sync();
+  EXPECT_THAT(outcome.errors, ElementsAre("while killing container main: stuck"));
+  EXPECT_EQ(world.cri.count("create_container", "u1/main"), 1u);
+  outcome = sync();
+  EXPECT_THAT(outcome.started, ElementsAre("main"));
+  EXPECT_THAT(world.cri.violations(), IsEmpty());
 }
 
 TEST_F(Runtime, TheResolverFileMustBeReadable) {

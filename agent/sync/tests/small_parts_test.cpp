@@ -223,6 +223,30 @@ TEST_F(Collection, ContainersSandboxesAndLogsOfAGonePodGoSoonButNotAtOnce) {
   EXPECT_FALSE(world.files.knows("u1"));
 }
 
+TEST_F(Collection, AContainerOfUnknownStateIsKilledBeforeItIsRemoved) {
+  api::Pod pod = make_wanted("u1");
+  pod.mutable_spec()->set_terminationgraceperiodseconds(7);
+  pod.mutable_spec()->mutable_containers(0)->mutable_lifecycle()->mutable_prestop()->mutable_exec()->add_command("bye");
+  brain.set_pods({pod});
+  ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 1; }, 10s));
+  brain.set_pods({});
+  ASSERT_TRUE(world.until([&] { return brain.worker("u1") == nullptr; }, 10s));
+  world.cri.lose_track("u1", "main");
+  world.cri.forget_calls();
+  world.events.all.clear();
+  world.clock.advance(1min);
+  EXPECT_FALSE(world.cri.knows("u1"));
+  EXPECT_THAT(world.cri.violations(), IsEmpty());
+  EXPECT_THAT(world.events.texts(),
+              ElementsAre("N Killing spec.containers{main}: Container is in \"unknown\" state, try killing it before "
+                          "removal",
+                          "W FailedPreStopHook spec.containers{main}: PreStopHook failed"));
+  const auto stop = std::find_if(world.cri.calls().begin(), world.cri.calls().end(),
+                                 [](const auto& call) { return call.name == "stop_container"; });
+  ASSERT_NE(stop, world.cri.calls().end());
+  EXPECT_EQ(stop->grace, 7);
+}
+
 TEST_F(Collection, AFailedRemovalIsTriedAgain) {
   brain.set_pods({make_wanted("u1")});
   ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 1; }, 10s));

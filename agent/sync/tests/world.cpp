@@ -206,7 +206,8 @@ Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
     : world(given),
       facts(make_facts()),
       engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
-              world.cgroups, world.objects, world.events, sink == nullptr ? world.sink : *sink, base::Logger()},
+              world.cgroups, world.objects, world.lifecycle, world.events, sink == nullptr ? world.sink : *sink,
+              base::Logger()},
              {{}, {}, kHousekeeping}),
       workers(&engine.workers()) {
   facts.restart_backoff_cap = backoff_cap;

@@ -19,6 +19,7 @@ namespace keelson::agent::testing {
 
 using namespace std::chrono_literals;
 using fakes::FakeCri;
+using fakes::FakeExec;
 using fakes::FakeFault;
 using fakes::FakeRun;
 
@@ -123,6 +124,7 @@ struct World {
   base::VirtualClock clock{loop};
   base::Random random{42};
   FakeCri cri{loop, clock};
+  RuntimeHooks lifecycle{clock, cri};
   FakePodFiles files;
   FakePodVolumes volumes;
   FakePodCgroups cgroups;

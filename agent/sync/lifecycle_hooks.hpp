@@ -1,0 +1,48 @@
+// LifecycleHooks: runs the postStart and preStop handlers of containers.
+//
+// The sync code and the killer ask through this interface; RuntimeHooks does it over the runtime and the network, the
+// simulation by its script. Owner: the agent's wiring; outlives the workers. Thread: the loop. Stops: with the task
+// that awaits it; a handler has no time limit of its own. What fails: the handler; the error is the whole text that the
+// waiting state shows (contract 02 §18), with the handler's output, so it never goes into an event.
+// Source: contract 02 §18.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/objects.hpp"
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "cri-client/runtime.hpp"
+
+namespace keelson::agent {
+
+struct HookRequest {
+  api::PodPtr pod;
+  api::core::Container container;  // its name, and the ports that a handler may name
+  std::string container_id;
+  std::vector<std::string> pod_ips;  // the first one is where an httpGet handler goes that names no host
+  api::core::LifecycleHandler handler;
+};
+
+class LifecycleHooks {
+ public:
+  virtual ~LifecycleHooks() = default;
+  virtual base::Task<Status> run(HookRequest request) = 0;
+};
+
+class RuntimeHooks final : public LifecycleHooks {
+ public:
+  RuntimeHooks(base::Clock& clock, cri::RuntimeService& runtime) : clock_(clock), runtime_(runtime) {}
+  base::Task<Status> run(HookRequest request) override;
+
+ private:
+  base::Task<Status> run_exec(HookRequest request);
+  base::Task<Status> run_sleep(HookRequest request);
+
+  base::Clock& clock_;
+  cri::RuntimeService& runtime_;
+};
+
+}  // namespace keelson::agent
