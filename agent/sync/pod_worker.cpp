@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
-#include "agent/pod_config/qos.hpp"
-#include "agent/status/container_status.hpp"
 #include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
 
@@ -16,28 +14,6 @@ using namespace base::asio::experimental::awaitable_operators;
 constexpr auto kErrorRetry = std::chrono::seconds(10);
 constexpr auto kNetworkRetry = std::chrono::seconds(1);
 constexpr double kJitter = 0.5;
-constexpr char kTerminationPathAnnotation[] = "io.kubernetes.container.terminationMessagePath";
-constexpr char kTerminationPolicyAnnotation[] = "io.kubernetes.container.terminationMessagePolicy";
-
-std::string annotation(const cri::ContainerStatus& status, const char* key) {
-  const auto found = status.annotations.find(key);
-  return found == status.annotations.end() ? std::string() : found->second;
-}
-
-bool handler_mounts_recursively(const NodeFacts& facts, const api::Pod& pod) {
-  const std::string handler = facts.handler_of(pod);
-  const auto found = std::find_if(facts.handlers.begin(), facts.handlers.end(),
-                                  [&](const auto& known) { return known.name == handler; });
-  return found != facts.handlers.end() && found->recursive_read_only_mounts;
-}
-
-std::string termination_file(const cri::ContainerStatus& status) {
-  const std::string path = annotation(status, kTerminationPathAnnotation);
-  for (const auto& mount : status.mounts) {
-    if (!path.empty() && mount.container_path == path) return mount.host_path;
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -103,32 +79,6 @@ void PodWorker::heed_the_api() {
   } else if (is_terminal(pod_->status()) && state_ == WorkerState::sync) {
     terminate({"the API shows phase " + pod_->status().phase(), std::nullopt, std::nullopt, false});
   }
-}
-
-void PodWorker::publish(bool containers_may_run) {
-  if (termination_ && termination_->unknown) return;
-  context_.sink.publish(pod_, status_, containers_may_run);
-}
-
-// Made outside of coroutines (docs/architecture.md, "One loop").
-std::function<void()> PodWorker::sandbox_hook() {
-  return [this] { show_sandbox(); };
-}
-
-// contract 02 §6.1: told as soon as it stands, before images are pulled.
-void PodWorker::show_sandbox() {
-  for (auto& condition : *status_.mutable_conditions()) {
-    if (condition.type() != "PodReadyToStartContainers" || condition.status() == "True") continue;
-    condition.set_status("True");
-    *condition.mutable_lasttransitiontime() = to_api_time(context_.clock.now());
-    publish(true);
-  }
-}
-
-// The kernel's values are shown once the API shows the pod as running (contract 02 §15.4).
-base::Task<void> PodWorker::read_cgroup() {
-  if (pod_cgroup_ || pod_->status().phase() != "Running") co_return;
-  pod_cgroup_ = co_await context_.cgroups.values(pod_);
 }
 
 void PodWorker::terminate(Termination termination) {
@@ -218,43 +168,6 @@ base::Task<bool> PodWorker::observe() {
   co_await read_termination_messages();
   co_await read_cgroup();
   co_return true;
-}
-
-// contract 02 §3.5: the file, or with FallbackToLogsOnError the end of the log.
-base::Task<void> PodWorker::read_termination_messages() {
-  const ObservedPtr observed = observed_;
-  std::erase_if(termination_messages_, [&](const auto& entry) { return observed->by_id(entry.first) == nullptr; });
-  for (const auto& status : observed->containers) {
-    if (status.state != cri::ContainerState::exited || termination_messages_.count(status.id) > 0) continue;
-    std::string text;
-    if (const std::string path = termination_file(status); !path.empty()) {
-      text = co_await context_.files.termination_message(path);
-    }
-    const bool fall_back = annotation(status, kTerminationPolicyAnnotation) == "FallbackToLogsOnError" &&
-                           status.exit_code != 0 && status.reason != "ContainerCannotRun";
-    if (text.empty() && fall_back && !status.log_path.empty()) {
-      text = co_await context_.files.log_tail(status.log_path);
-    }
-    termination_messages_[status.id] = std::move(text);
-  }
-}
-
-void PodWorker::compute_status() {
-  StatusInput input{*pod_, status_, *observed_, probes_, waiting_, termination_messages_};
-  input.host_ips = context_.facts.info.node_ips;
-  input.runtime_name = context_.facts.runtime_name;
-  input.now = context_.clock.now();
-  input.agent_started = context_.facts.agent_started;
-  input.terminating = termination_.has_value();
-  input.stopped = input.terminating && !observed_->any_running() && !observed_->any_ready_sandbox();
-  if (termination_) input.forced = termination_->forced;
-  input.pod_cgroup = pod_cgroup_;
-  input.recursive_read_only = handler_mounts_recursively(context_.facts, *pod_);
-  const std::string before = status_.phase();
-  status_ = agent::status(input);
-  if (!before.empty() && before != status_.phase()) {
-    journal_.log().info("Pod phase changed", {{"from", before}, {"to", status_.phase()}});
-  }
 }
 
 base::Task<base::Duration> PodWorker::sync_round() {
