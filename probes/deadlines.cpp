@@ -4,29 +4,22 @@
 
 namespace keelson::probes {
 
+Deadlines::Deadlines(base::Loop& loop, base::Clock& clock)
+    : clock_(clock), alarm_(loop, clock, "limits of probes", [this] { return end_those_due(); }) {}
+
 Deadlines::Entries::iterator Deadlines::add(base::SteadyTime end, Limit* limit) {
-  const auto place = entries_.emplace(end, limit);
-  if (!sleeps_until_ || end < *sleeps_until_) {
-    sleeps_until_ = end;
-    base::spawn(gate_, "probe limits", watch(++generation_));
-  }
-  return place;
+  alarm_.set(end);
+  return entries_.emplace(end, limit);
 }
 
-base::Task<void> Deadlines::watch(std::uint64_t generation) {
-  while (!entries_.empty()) {
-    const base::SteadyTime first = entries_.begin()->first;
-    sleeps_until_ = first;
-    co_await clock_.sleep_until(first);
-    if (generation != generation_) co_return;
-    const base::SteadyTime now = clock_.steady_now();
-    while (!entries_.empty() && entries_.begin()->first <= now) {
-      Limit* limit = entries_.begin()->second;
-      entries_.erase(entries_.begin());
-      limit->end();
-    }
+base::SteadyTime Deadlines::end_those_due() {
+  const base::SteadyTime now = clock_.steady_now();
+  while (!entries_.empty() && entries_.begin()->first <= now) {
+    Limit* limit = entries_.begin()->second;
+    entries_.erase(entries_.begin());
+    limit->end();
   }
-  sleeps_until_.reset();
+  return entries_.empty() ? base::SteadyTime::max() : entries_.begin()->first;
 }
 
 Limit::Limit(Deadlines& deadlines, base::Duration limit) : deadlines_(deadlines) {

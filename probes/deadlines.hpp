@@ -1,17 +1,15 @@
 // Deadlines: one timer for the time limits of all exchanges in progress.
 //
 // An exchange is over long before its limit, a thousand times a second: a timer of its own for each would cost more
-// than the rest. Here a limit is an entry in a list, and one task sleeps until the earliest of them; with none it ends.
-// Owner: Network; the Limits end before it. Thread: the loop. Stops: stop(). What fails: nothing. Source: contract 02
-// §17 (timeoutSeconds is the limit of everything an attempt does).
+// than the rest. Here a limit is an entry in a list. Owner: Network; the Limits end before it. Thread: the loop. Stops:
+// stop(). What fails: nothing. Source: contract 02 §17 (timeoutSeconds is the limit of everything an attempt does).
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
 #include <map>
 #include <optional>
 
-#include "base/clock.hpp"
-#include "base/gate.hpp"
+#include "probes/alarm.hpp"
 
 namespace keelson::probes {
 
@@ -19,20 +17,18 @@ class Limit;
 
 class Deadlines {
  public:
-  Deadlines(base::Loop& loop, base::Clock& clock) : clock_(clock), gate_(loop) {}
-  base::Task<void> stop() { return gate_.stop(); }
+  Deadlines(base::Loop& loop, base::Clock& clock);
+  base::Task<void> stop() { return alarm_.stop(); }
 
  private:
   friend class Limit;
   using Entries = std::multimap<base::SteadyTime, Limit*>;
   Entries::iterator add(base::SteadyTime end, Limit* limit);
-  base::Task<void> watch(std::uint64_t generation);
+  base::SteadyTime end_those_due();
 
   base::Clock& clock_;
-  base::Gate gate_;
   Entries entries_;
-  std::optional<base::SteadyTime> sleeps_until_;
-  std::uint64_t generation_ = 0;  // of the task that watches; an older one ends when it wakes
+  Alarm alarm_;
 };
 
 // The time that one exchange has. Owner: the exchange. When it is over, the socket that is attached at that moment
