@@ -9,6 +9,7 @@
 #include "agent/pod_config/log_paths.hpp"
 #include "agent/pod_config/resources.hpp"
 #include "agent/pod_config/security_context.hpp"
+#include "agent/pod_config/stop_signal.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -22,6 +23,15 @@ bool supports_recursive_read_only(const ContainerInputs& inputs) {
 template <class T>
 void append(std::vector<T>& list, std::vector<T> more) {
   list.insert(list.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+// With a user namespace every mount of the container is mapped, those of device plugins too.
+void map_ids(std::vector<cri::Mount>& mounts, const UserNamespaceRange& range) {
+  const cri::IdMapping map{range.host_first, 0, range.length};
+  for (auto& mount : mounts) {
+    mount.uid_mappings = {map};
+    mount.gid_mappings = {map};
+  }
 }
 
 Result<cri::LinuxContainerConfig> make_linux_part(const api::Pod& pod, const api::core::Container& container,
@@ -38,19 +48,37 @@ Result<cri::LinuxContainerConfig> make_linux_part(const api::Pod& pod, const api
 
 }  // namespace
 
-// The order of the steps decides which of several errors shows: environment, mounts, then the security context.
-Result<cri::ContainerConfig> make_container_config(const api::Pod& pod, const api::core::Container& container,
-                                                   const ContainerInputs& inputs) {
-  auto envs = make_environment(pod, container, inputs.environment);
-  if (!envs.ok()) return envs.error();
-  auto devices = make_block_devices(container, inputs.block_volumes);
+// Devices come before the environment, as in the kubelet: the first error is the one that shows.
+Result<std::vector<cri::KeyValue>> container_envs(const api::Pod& pod, const api::core::Container& container,
+                                                  const ContainerInputs& inputs) {
+  const auto devices = make_block_devices(container, inputs.block_volumes);
   if (!devices.ok()) return devices.error();
+  auto own = make_environment(pod, container, inputs.environment);
+  if (!own.ok()) return own.error();
+  std::vector<cri::KeyValue> envs = inputs.devices.envs;
+  append(envs, std::move(own).value());
+  return envs;
+}
+
+Result<std::vector<cri::Mount>> container_mounts(const api::Pod& pod, const api::core::Container& container,
+                                                 const ContainerInputs& inputs,
+                                                 const std::vector<cri::KeyValue>& envs) {
   const bool has_pod_ips = !inputs.environment.pod_ips.empty();
-  auto mounts =
-      make_mounts(pod, container,
-                  {inputs.node, inputs.volumes, inputs.sub_paths, envs.value(), supports_recursive_read_only(inputs),
-                   has_pod_ips, inputs.termination_file, inputs.user_namespace});
-  if (!mounts.ok()) return mounts.error();
+  auto own = make_mounts(pod, container,
+                         {inputs.node, inputs.volumes, inputs.sub_paths, envs, supports_recursive_read_only(inputs),
+                          has_pod_ips, inputs.termination_file});
+  if (!own.ok()) return own.error();
+  std::vector<cri::Mount> mounts = inputs.devices.mounts;
+  append(mounts, std::move(own).value());
+  if (inputs.user_namespace) map_ids(mounts, *inputs.user_namespace);
+  return mounts;
+}
+
+Result<cri::ContainerConfig> finish_container_config(const api::Pod& pod, const api::core::Container& container,
+                                                     const ContainerInputs& inputs, std::vector<cri::KeyValue> envs,
+                                                     std::vector<cri::Mount> mounts) {
+  auto block_devices = make_block_devices(container, inputs.block_volumes);
+  if (!block_devices.ok()) return block_devices.error();
   auto linux_part = make_linux_part(pod, container, inputs);
   if (!linux_part.ok()) return linux_part.error();
 
@@ -58,24 +86,32 @@ Result<cri::ContainerConfig> make_container_config(const api::Pod& pod, const ap
   config.metadata = {container.name(), inputs.restart_count};
   config.image.image = inputs.image_ref;
   config.image.user_specified_image = container.image();
-  config.envs = inputs.devices.envs;
-  append(config.envs, std::move(envs).value());
+  config.envs = std::move(envs);
   config.command = expand_all(container.command(), config.envs);
   config.args = expand_all(container.args(), config.envs);
   config.working_dir = container.workingdir();
   config.stdin_open = container.stdin();
   config.stdin_once = container.stdinonce();
   config.tty = container.tty();
-  config.mounts = inputs.devices.mounts;
-  append(config.mounts, std::move(mounts).value());
+  config.mounts = std::move(mounts);
   config.devices = inputs.devices.devices;
-  append(config.devices, std::move(devices).value());
+  append(config.devices, std::move(block_devices).value());
   config.cdi_devices = inputs.devices.cdi_devices;
   config.labels = container_labels(pod, container);
   config.annotations = container_annotations(pod, container, inputs.restart_count, inputs.devices.annotations);
   config.log_path = container_log_path(container.name(), inputs.restart_count);
+  if (inputs.node.container_stop_signals) config.stop_signal = stop_signal_of(container);
   config.linux_config = std::move(linux_part).value();
   return config;
+}
+
+Result<cri::ContainerConfig> make_container_config(const api::Pod& pod, const api::core::Container& container,
+                                                   const ContainerInputs& inputs) {
+  auto envs = container_envs(pod, container, inputs);
+  if (!envs.ok()) return envs.error();
+  auto mounts = container_mounts(pod, container, inputs, envs.value());
+  if (!mounts.ok()) return mounts.error();
+  return finish_container_config(pod, container, inputs, std::move(envs).value(), std::move(mounts).value());
 }
 
 }  // namespace keelson::agent

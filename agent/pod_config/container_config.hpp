@@ -63,4 +63,16 @@ struct ContainerInputs {
 Result<cri::ContainerConfig> make_container_config(const api::Pod& pod, const api::core::Container& container,
                                                    const ContainerInputs& inputs);
 
+// The same in steps, for a caller that has work to do on the disk between them (contract 02 §3.6 step 2): sub-paths are
+// prepared after the environment, the hosts file is written after the mounts, the rest after the user was checked.
+// The variables of device plugins, then the container's own.
+Result<std::vector<cri::KeyValue>> container_envs(const api::Pod& pod, const api::core::Container& container,
+                                                  const ContainerInputs& inputs);
+// The mounts of device plugins, then the container's own.
+Result<std::vector<cri::Mount>> container_mounts(const api::Pod& pod, const api::core::Container& container,
+                                                 const ContainerInputs& inputs, const std::vector<cri::KeyValue>& envs);
+Result<cri::ContainerConfig> finish_container_config(const api::Pod& pod, const api::core::Container& container,
+                                                     const ContainerInputs& inputs, std::vector<cri::KeyValue> envs,
+                                                     std::vector<cri::Mount> mounts);
+
 }  // namespace keelson::agent

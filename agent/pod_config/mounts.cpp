@@ -71,14 +71,15 @@ Result<const ResolvedVolume*> find_volume(const ResolvedVolumes& volumes, const 
                "cannot find volume " + quoted(mount.name()) + " to mount into container " + quoted(container.name()));
 }
 
-cri::Mount image_mount(const api::Pod& pod, const VolumeMount& mount, cri::ImageSpec image, std::string sub_path) {
+cri::Mount image_mount(const api::Pod& pod, cri::ImageSpec image, std::string sub_path) {
   cri::Mount result;
   image.annotations = {pod.metadata().annotations().begin(), pod.metadata().annotations().end()};
   result.image = std::move(image);
   result.image_sub_path = std::move(sub_path);
-  result.readonly = mount.readonly();
   return result;
 }
+
+std::string absolute(const std::string& path) { return path.starts_with('/') ? path : "/" + path; }
 
 Result<cri::Mount> make_mount(const api::Pod& pod, const api::core::Container& container, int index,
                               const MountInputs& inputs) {
@@ -90,12 +91,12 @@ Result<cri::Mount> make_mount(const api::Pod& pod, const api::core::Container& c
   const auto propagation = propagation_of(mount);
   if (!propagation.ok()) return propagation.error();
   const auto recursive = recursive_read_only(mount, inputs.recursive_read_only_supported);
-  if (!recursive.ok()) return recursive.error();
+  if (!recursive.ok()) return recursive.error().wrap("failed to resolve recursive read-only mode");
 
   const ResolvedVolume& from = *volume.value();
   cri::Mount result;
   if (from.image) {
-    result = image_mount(pod, mount, *from.image, std::move(sub_path).value());
+    result = image_mount(pod, *from.image, std::move(sub_path).value());
   } else if (sub_path.value().empty()) {
     result.host_path = from.host_path;
   } else {
@@ -106,20 +107,12 @@ Result<cri::Mount> make_mount(const api::Pod& pod, const api::core::Container& c
     }
     result.host_path = prepared->second;
   }
-  result.container_path = mount.mountpath().starts_with('/') ? mount.mountpath() : "/" + mount.mountpath();
-  result.readonly = mount.readonly() || from.read_only;
+  result.container_path = absolute(mount.mountpath());
+  result.readonly = mount.readonly() || from.read_only || from.image.has_value();
   result.selinux_relabel = inputs.node.selinux && from.selinux_relabel;
   result.propagation = propagation.value();
   result.recursive_read_only = recursive.value();
   return result;
-}
-
-void map_ids(std::vector<cri::Mount>& mounts, const UserNamespaceRange& range) {
-  const cri::IdMapping map{range.host_first, 0, range.length};
-  for (auto& mount : mounts) {
-    mount.uid_mappings = {map};
-    mount.gid_mappings = {map};
-  }
 }
 
 }  // namespace
@@ -167,12 +160,11 @@ Result<std::vector<cri::Mount>> make_mounts(const api::Pod& pod, const api::core
   }
   if (!inputs.termination_file.empty() && !container.terminationmessagepath().empty()) {
     cri::Mount message;
-    message.container_path = container.terminationmessagepath();
+    message.container_path = absolute(container.terminationmessagepath());
     message.host_path = inputs.termination_file;
     message.selinux_relabel = inputs.node.selinux;
     mounts.push_back(std::move(message));
   }
-  if (inputs.user_namespace) map_ids(mounts, *inputs.user_namespace);
   return mounts;
 }
 
@@ -180,6 +172,9 @@ Result<std::vector<cri::Device>> make_block_devices(const api::core::Container& 
                                                     const std::map<std::string, ResolvedBlockVolume>& volumes) {
   std::vector<cri::Device> devices;
   for (const auto& device : container.volumedevices()) {
+    if (!device.devicepath().starts_with('/')) {
+      return Error(ErrorKind::invalid, "error DevicePath `" + device.devicepath() + "` must be an absolute path");
+    }
     const auto it = volumes.find(device.name());
     if (it == volumes.end()) {
       return Error(ErrorKind::not_found, "cannot find volume " + quoted(device.name()) + " to pass into container " +

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "agent/pod_config/namespaces.hpp"
 #include "agent/pod_config/node_info.hpp"
 #include "api/objects.hpp"
 #include "base/result.hpp"
@@ -23,8 +22,8 @@ struct ResolvedVolume {
   std::string host_path;
   bool read_only = false;        // the volume itself, whatever the mount says
   bool selinux_relabel = false;  // managed, supports relabelling, and not labelled yet
-  std::optional<cri::ImageSpec>
-      image;  // image volumes: {image: pulled ref, user_specified_image}; host_path stays empty
+  // Image volumes: {image: pulled ref, user_specified_image}; host_path stays empty, every mount is read-only.
+  std::optional<cri::ImageSpec> image;
 };
 using ResolvedVolumes = std::map<std::string, ResolvedVolume>;  // by volume name
 
@@ -54,13 +53,12 @@ struct MountInputs {
   bool recursive_read_only_supported = false;  // by the pod's runtime handler
   bool has_pod_ips = false;                    // a pod on the pod network without IP gets no hosts file
   std::string termination_file;                // host path; empty = none
-  std::optional<UserNamespaceRange> user_namespace;
 };
 
 Result<std::vector<SubPathRequest>> sub_path_requests(const api::Pod& pod, const api::core::Container& container,
                                                       const std::vector<cri::KeyValue>& envs,
                                                       const ResolvedVolumes& volumes, const NodeInfo& node);
-// Without the mounts of device plugins.
+// Without the mounts of device plugins, and without IDs of a user namespace.
 Result<std::vector<cri::Mount>> make_mounts(const api::Pod& pod, const api::core::Container& container,
                                             const MountInputs& inputs);
 Result<std::vector<cri::Device>> make_block_devices(const api::core::Container& container,

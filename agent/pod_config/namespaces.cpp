@@ -23,7 +23,9 @@ Status check_user_namespace_support(const api::Pod& pod, const std::string& runt
                                [&](const cri::RuntimeHandler& handler) { return handler.name == runtime_handler; });
   if (it != handlers.end() && it->user_namespaces) return {};
   const std::string who = runtime_handler.empty() ? "runtime" : "RuntimeClass handler \"" + runtime_handler + "\"";
-  return Error(ErrorKind::invalid, std::string(kNoUserNamespaces) + who + " does not support user namespaces");
+  std::string text = std::string(kNoUserNamespaces) + who + " does not support user namespaces";
+  if (it == handlers.end() && !handlers.empty()) text += ": the handler \"" + runtime_handler + "\" is not known";
+  return Error(ErrorKind::invalid, std::move(text));
 }
 
 Result<cri::NamespaceOption> make_namespace_options(const api::Pod& pod,

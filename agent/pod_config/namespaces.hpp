@@ -23,7 +23,8 @@ struct UserNamespaceRange {
 
 // hostUsers is false.
 bool wants_user_namespace(const api::Pod& pod);
-// Fails when the pod wants a user namespace and the named handler ("" = the default) does not offer them.
+// Fails when the pod wants a user namespace and the named handler ("" = the default) does not offer them. No handlers
+// at all: a runtime that is too old to tell.
 Status check_user_namespace_support(const api::Pod& pod, const std::string& runtime_handler,
                                     const std::vector<cri::RuntimeHandler>& handlers);
 

@@ -35,6 +35,7 @@ struct NodeInfo {
   bool single_process_oom_kill = false;
   SwapBehavior swap_behavior = SwapBehavior::no_swap;
   bool seccomp_default = false;
+  bool container_stop_signals = false;  // gate ContainerStopSignals
   std::string root_dir = "/var/lib/kubelet";
   std::string logs_dir = "/var/log/pods";
   std::vector<std::string> cluster_dns;

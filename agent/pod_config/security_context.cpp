@@ -1,6 +1,7 @@
 #include "agent/pod_config/security_context.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -56,6 +57,15 @@ void append(std::vector<std::int64_t>& groups, const google::protobuf::RepeatedF
   groups.insert(groups.end(), more.begin(), more.end());
 }
 
+// Those that the pod lists itself are not added (contract 04 §11).
+void append_volume_groups(std::vector<std::int64_t>& groups, const api::Pod& pod,
+                          const std::vector<std::int64_t>& volume_groups) {
+  const auto& listed = pod.spec().securitycontext().supplementalgroups();
+  for (const std::int64_t group : volume_groups) {
+    if (std::find(listed.begin(), listed.end(), group) == listed.end()) groups.push_back(group);
+  }
+}
+
 bool is_privileged(const Container& container) { return container.securitycontext().privileged(); }
 
 bool has_privileged_container(const api::core::PodSpec& spec) {
@@ -72,7 +82,9 @@ Result<cri::SecurityProfile> to_cri(const api::core::SeccompProfile& profile, co
   if (profile.localhostprofile().empty()) {
     return Error(ErrorKind::invalid, "localhostProfile must be set if seccompProfile type is Localhost.");
   }
-  return cri::SecurityProfile{cri::ProfileType::localhost, node.root_dir + "/seccomp/" + profile.localhostprofile()};
+  return cri::SecurityProfile{
+      cri::ProfileType::localhost,
+      std::filesystem::path(node.root_dir + "/seccomp/" + profile.localhostprofile()).lexically_normal()};
 }
 
 Result<cri::SecurityProfile> seccomp_of(const api::Pod& pod, const Container& container, const NodeInfo& node) {
@@ -89,7 +101,7 @@ std::optional<api::core::AppArmorProfile> parse_apparmor_annotation(const std::s
     profile.set_type("RuntimeDefault");
   } else if (text == "unconfined") {
     profile.set_type("Unconfined");
-  } else if (text.starts_with(kLocalhost)) {
+  } else if (text.starts_with(kLocalhost) && text.size() > kLocalhost.size()) {
     profile.set_type("Localhost");
     profile.set_localhostprofile(text.substr(kLocalhost.size()));
   } else {
@@ -125,7 +137,7 @@ Status set_apparmor(cri::LinuxContainerSecurityContext& context, const api::Pod&
     context.apparmor = cri::SecurityProfile{cri::ProfileType::localhost, profile->localhostprofile()};
     context.apparmor_profile = "localhost/" + profile->localhostprofile();
   } else {
-    return Error(ErrorKind::invalid, "unknown apparmor profile type: " + profile->type());
+    return Error(ErrorKind::invalid, "unknown apparmor profile type: \"" + profile->type() + "\"");
   }
   return {};
 }
@@ -169,8 +181,7 @@ Result<cri::LinuxSandboxSecurityContext> make_sandbox_security_context(const api
   if (security.has_runasuser()) context.run_as_user = security.runasuser();
   if (security.has_runasgroup()) context.run_as_group = security.runasgroup();
   if (security.has_fsgroup()) context.supplemental_groups.push_back(security.fsgroup());
-  context.supplemental_groups.insert(context.supplemental_groups.end(), inputs.volume_groups.begin(),
-                                     inputs.volume_groups.end());
+  append_volume_groups(context.supplemental_groups, pod, inputs.volume_groups);
   append(context.supplemental_groups, security.supplementalgroups());
   context.privileged = has_privileged_container(pod.spec());
   context.seccomp = cri::SecurityProfile{cri::ProfileType::runtime_default, ""};
@@ -201,8 +212,7 @@ Result<cri::LinuxContainerSecurityContext> make_container_security_context(const
   context.selinux_options = to_cri(effective(pod, container, se_linux_options));
   if (of_pod.has_fsgroup()) context.supplemental_groups.push_back(of_pod.fsgroup());
   append(context.supplemental_groups, of_pod.supplementalgroups());
-  context.supplemental_groups.insert(context.supplemental_groups.end(), inputs.volume_groups.begin(),
-                                     inputs.volume_groups.end());
+  append_volume_groups(context.supplemental_groups, pod, inputs.volume_groups);
   context.capabilities = capabilities_of(container);
   context.privileged = own.privileged();
   context.readonly_rootfs = own.readonlyrootfilesystem();

@@ -4,6 +4,7 @@
 
 #include "agent/pod_config/container_config.hpp"
 #include "agent/pod_config/sandbox_config.hpp"
+#include "agent/pod_config/stop_signal.hpp"
 #include "agent/pod_config/tests/pods.hpp"
 
 namespace keelson::agent {
@@ -83,6 +84,55 @@ TEST(ContainerConfig, DevicePluginsComeFirstAndTheirVariablesCanBeUsed) {
   EXPECT_TRUE(config.stdin_open && config.stdin_once && config.tty);
   EXPECT_EQ(config.linux_config->resources->cpuset_cpus, "0-1");
   EXPECT_EQ(config.linux_config->resources->cpuset_mems, "0");
+}
+
+TEST(ContainerConfig, EveryMountOfAUserNamespaceIsMappedThoseOfDevicePluginsToo) {
+  const auto pod = pod_with_container(
+      "{name: c, terminationMessagePath: /t, volumeMounts: [{name: v, mountPath: /v}, {name: i, mountPath: /i}]}",
+      "hostUsers: false");
+  ContainerInputs inputs = ready_inputs();
+  cri::Mount driver;
+  driver.container_path = "/driver";
+  inputs.devices.mounts = {driver};
+  inputs.volumes["v"] = {"/host/v", false, false, std::nullopt};
+  inputs.volumes["i"] = {"", false, false, cri::ImageSpec{}};
+  inputs.environment.pod_ips = {"10.0.0.1"};
+  inputs.termination_file = "/host/t";
+  inputs.user_namespace = UserNamespaceRange{65'536, 65'536};
+  const auto config = make_container_config(pod, pod.spec().containers(0), inputs);
+  ASSERT_TRUE(config.ok()) << config.error().to_string();
+  ASSERT_EQ(config.value().mounts.size(), 5u);
+  for (const auto& mount : config.value().mounts) {
+    EXPECT_THAT(mount.uid_mappings, ElementsAre(cri::IdMapping{65'536, 0, 65'536})) << mount.container_path;
+    EXPECT_EQ(mount.gid_mappings, mount.uid_mappings);
+  }
+  EXPECT_EQ(config.value().linux_config->security_context->namespace_options->userns_options->uids,
+            config.value().mounts[0].uid_mappings);
+}
+
+TEST(ContainerConfig, TheStopSignalIsSentOnlyWithItsGate) {
+  const auto pod = pod_with_container("{name: c, lifecycle: {stopSignal: SIGUSR1}}");
+  ContainerInputs inputs = ready_inputs();
+  EXPECT_EQ(make_container_config(pod, pod.spec().containers(0), inputs).value().stop_signal, 0);
+  inputs.node.container_stop_signals = true;
+  EXPECT_EQ(make_container_config(pod, pod.spec().containers(0), inputs).value().stop_signal, 29);
+  EXPECT_EQ(make_container_config(pod, make_container("{name: c}"), inputs).value().stop_signal, 0);
+}
+
+TEST(StopSignals, HaveTheCrisOwnNumbers) {
+  const std::vector<std::pair<std::string, std::int32_t>> rows{
+      {"SIGABRT", 1},      {"SIGKILL", 13},     {"SIGQUIT", 18},    {"SIGTERM", 23},
+      {"SIGWINCH", 32},    {"SIGXFSZ", 34},     {"SIGRTMIN", 35},   {"SIGRTMIN+1", 36},
+      {"SIGRTMIN+15", 50}, {"SIGRTMAX-14", 51}, {"SIGRTMAX-1", 64}, {"SIGRTMAX", 65}};
+  for (const auto& [name, number] : rows) {
+    EXPECT_EQ(stop_signal_number(name), number) << name;
+    EXPECT_EQ(stop_signal_name(number), name);
+  }
+  EXPECT_EQ(stop_signal_number("SIGNOTHING"), 0);
+  EXPECT_EQ(stop_signal_number(""), 0);
+  EXPECT_EQ(stop_signal_name(0), "");
+  EXPECT_EQ(stop_signal_name(66), "");
+  EXPECT_EQ(stop_signal_name(-1), "");
 }
 
 TEST(ContainerConfig, AnEphemeralContainerLooksAtItsTarget) {

@@ -20,13 +20,12 @@ struct World {
   bool recursive = false;
   bool has_ips = true;
   std::string termination = "/host/term";
-  std::optional<UserNamespaceRange> range;
 
   World() { node.root_dir = "/R"; }
   Result<std::vector<cri::Mount>> make(const std::string& container, const std::string& spec = "") const {
     const auto pod = pod_with_container("{name: c, terminationMessagePath: /dev/term, " + container + "}", spec);
     return make_mounts(pod, pod.spec().containers(0),
-                       {node, volumes, sub_paths, envs, recursive, has_ips, termination, range});
+                       {node, volumes, sub_paths, envs, recursive, has_ips, termination});
   }
   cri::Mount first(const std::string& mount) const {
     const auto mounts = make("volumeMounts: [{" + mount + "}]");
@@ -35,7 +34,7 @@ struct World {
   }
   std::string error(const std::string& mount) const {
     const auto mounts = make("volumeMounts: [{" + mount + "}]");
-    return mounts.ok() ? "" : mounts.error().message();
+    return mounts.ok() ? "" : mounts.error().to_string();
   }
 };
 
@@ -79,7 +78,8 @@ TEST(Mounts, PropagationIsTranslated) {
 TEST(Mounts, RecursiveReadOnlyNeedsAReadOnlyPrivateMountAndARuntimeThatCan) {
   World world;
   const std::string base = "name: v, mountPath: /a, recursiveReadOnly: ";
-  const std::string no = "volume \"v\" requested recursive read-only mode, but it is not ";
+  const std::string unresolved = "failed to resolve recursive read-only mode: ";
+  const std::string no = unresolved + "volume \"v\" requested recursive read-only mode, but it is not ";
   EXPECT_FALSE(world.first(base + "IfPossible, readOnly: true").recursive_read_only);
   EXPECT_FALSE(world.first(base + "Disabled").recursive_read_only);
   EXPECT_EQ(world.error(base + "Enabled"), no + "read-only");
@@ -89,7 +89,7 @@ TEST(Mounts, RecursiveReadOnlyNeedsAReadOnlyPrivateMountAndARuntimeThatCan) {
   EXPECT_TRUE(world.first(base + "Enabled, readOnly: true").recursive_read_only);
   EXPECT_EQ(world.error(base + "Enabled, readOnly: true, mountPropagation: Bidirectional"),
             no + "compatible with propagation \"Bidirectional\"");
-  EXPECT_EQ(world.error(base + "X, readOnly: true"), "unknown recursive read-only mode \"X\"");
+  EXPECT_EQ(world.error(base + "X, readOnly: true"), unresolved + "unknown recursive read-only mode \"X\"");
 }
 
 TEST(Mounts, SubPathsAreAskedForAndThenUsed) {
@@ -127,7 +127,7 @@ TEST(Mounts, ImageVolumesCarryTheImage) {
   cri::ImageSpec image;
   image.image = "sha256:1";
   image.user_specified_image = "reg/img:1";
-  world.volumes["img"] = {"", true, false, image};
+  world.volumes["img"] = {"", false, false, image};
   const auto mount = world.first("name: img, mountPath: /i, subPath: a/b");
   EXPECT_EQ(mount.host_path, "");
   EXPECT_EQ(mount.container_path, "/i");
@@ -147,15 +147,13 @@ TEST(Mounts, AreRelabelledOnlyWhereSelinuxIsOn) {
   EXPECT_THAT(relabelled, ElementsAre(true, false, true, true));
 }
 
-TEST(Mounts, EveryMountOfAUserNamespaceIsMapped) {
+TEST(Mounts, TheTerminationMessagePathIsMadeAbsolute) {
   World world;
-  world.range = UserNamespaceRange{65'536, 65'536};
-  const auto mounts = world.make("volumeMounts: [{name: v, mountPath: /a}]");
-  ASSERT_EQ(mounts.value().size(), 3u);
-  for (const auto& mount : mounts.value()) {
-    EXPECT_THAT(mount.uid_mappings, ElementsAre(cri::IdMapping{65'536, 0, 65'536})) << mount.container_path;
-    EXPECT_EQ(mount.gid_mappings, mount.uid_mappings);
-  }
+  world.has_ips = false;
+  const auto pod = pod_with_container("{name: c, terminationMessagePath: dev/term}");
+  const auto mounts = make_mounts(pod, pod.spec().containers(0),
+                                  {world.node, world.volumes, world.sub_paths, world.envs, false, false, "/host/term"});
+  EXPECT_THAT(targets(mounts), ElementsAre("/dev/term</host/term"));
 }
 
 TEST(BlockDevices, HavePermissionsByTheVolume) {
@@ -165,7 +163,13 @@ TEST(BlockDevices, HavePermissionsByTheVolume) {
   ASSERT_TRUE(devices.ok());
   EXPECT_THAT(devices.value(),
               ElementsAre(cri::Device{"/dev/xa", "/host/a", "mrw"}, cri::Device{"/dev/xb", "/host/b", "r"}));
-  EXPECT_FALSE(make_block_devices(container, {}).ok());
+  EXPECT_EQ(make_block_devices(container, {}).error().message(),
+            "cannot find volume \"a\" to pass into container \"c\"");
+  EXPECT_EQ(make_block_devices(make_container("{name: c, volumeDevices: [{name: a, devicePath: xa}]}"),
+                               {{"a", {"/host/a", false}}})
+                .error()
+                .message(),
+            "error DevicePath `xa` must be an absolute path");
 }
 
 }  // namespace

@@ -284,7 +284,11 @@ TEST(Namespaces, AUserNamespaceNeedsAHandlerThatOffersIt) {
   EXPECT_TRUE(check_user_namespace_support(pod, "", handlers).ok());
   EXPECT_EQ(check_user_namespace_support(pod, "old", handlers).error().message(),
             "can't set `spec.hostUsers: false`, RuntimeClass handler \"old\" does not support user namespaces");
-  EXPECT_FALSE(check_user_namespace_support(pod, "unknown", handlers).ok());
+  EXPECT_EQ(check_user_namespace_support(pod, "unknown", handlers).error().message(),
+            "can't set `spec.hostUsers: false`, RuntimeClass handler \"unknown\" does not support user namespaces: the "
+            "handler \"unknown\" is not known");
+  EXPECT_EQ(check_user_namespace_support(pod, "any", {}).error().message(),
+            "can't set `spec.hostUsers: false`, RuntimeClass handler \"any\" does not support user namespaces");
   EXPECT_EQ(check_user_namespace_support(pod, "", {}).error().message(),
             "can't set `spec.hostUsers: false`, runtime does not support user namespaces");
   EXPECT_TRUE(check_user_namespace_support(make_pod("spec: {hostUsers: true}"), "", {}).ok());

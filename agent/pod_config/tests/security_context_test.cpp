@@ -94,7 +94,11 @@ TEST(ContainerSecurity, SeccompComesFromContainerPodOrDefault) {
         SeccompRow{"seccompProfile: {type: RuntimeDefault}", "", false, {runtime_default, ""}},
         SeccompRow{
             "seccompProfile: {type: RuntimeDefault}", "seccompProfile: {type: Unconfined}", true, {unconfined, ""}},
-        SeccompRow{local, "", false, {localhost, "/root-dir/seccomp/a/b.json"}}}) {
+        SeccompRow{local, "", false, {localhost, "/root-dir/seccomp/a/b.json"}},
+        SeccompRow{"",
+                   "seccompProfile: {type: Localhost, localhostProfile: ./a//b.json}",
+                   false,
+                   {localhost, "/root-dir/seccomp/a/b.json"}}}) {
     SCOPED_TRACE(row.pod + " / " + row.container);
     ContainerInputs inputs = inputs_with();
     inputs.node.seccomp_default = row.by_default;
@@ -102,7 +106,8 @@ TEST(ContainerSecurity, SeccompComesFromContainerPodOrDefault) {
     ASSERT_TRUE(context.ok()) << context.error().to_string();
     EXPECT_EQ(context.value().seccomp, row.expected);
   }
-  EXPECT_FALSE(context_of("", "seccompProfile: {type: Localhost}").ok());
+  EXPECT_EQ(context_of("", "seccompProfile: {type: Localhost}").error().message(),
+            "localhostProfile must be set if seccompProfile type is Localhost.");
 }
 
 struct AppArmorRow {
@@ -122,6 +127,8 @@ TEST(ContainerSecurity, AppArmorComesFromContainerAnnotationOrPod) {
                     "localhost/x"},
         AppArmorRow{"container before annotation", pod_default, "appArmorProfile: {type: Unconfined}", "localhost/x",
                     cri::SecurityProfile{unconfined, ""}, "unconfined"},
+        AppArmorRow{"an annotation without a name", pod_default, "", "localhost/",
+                    cri::SecurityProfile{runtime_default, ""}, "runtime/default"},
         AppArmorRow{"an annotation nobody can read", pod_default, "", "what", cri::SecurityProfile{runtime_default, ""},
                     "runtime/default"}}) {
     SCOPED_TRACE(row.why);
@@ -136,16 +143,18 @@ TEST(ContainerSecurity, AppArmorComesFromContainerAnnotationOrPod) {
     EXPECT_EQ(context.value().apparmor, row.expected);
     EXPECT_EQ(context.value().apparmor_profile, row.text);
   }
-  EXPECT_FALSE(context_of("", "appArmorProfile: {type: Localhost}").ok());
+  EXPECT_EQ(context_of("", "appArmorProfile: {type: Localhost}").error().message(),
+            "missing localhost apparmor profile name");
+  EXPECT_EQ(context_of("", "appArmorProfile: {type: Odd}").error().message(), "unknown apparmor profile type: \"Odd\"");
 }
 
 TEST(ContainerSecurity, OrdersGroupsUnlikeTheSandbox) {
   const auto pod = pod_with_container(
       "{name: c}", "securityContext: {fsGroup: 3, supplementalGroups: [1, 2], supplementalGroupsPolicy: Strict}");
   ContainerInputs container = inputs_with();
-  container.volume_groups = {9};
+  container.volume_groups = {9, 2};
   SandboxInputs sandbox;
-  sandbox.volume_groups = {9};
+  sandbox.volume_groups = {9, 2};
   const auto of_container = make_container_security_context(pod, pod.spec().containers(0), container).value();
   const auto of_sandbox = make_sandbox_security_context(pod, sandbox).value();
   EXPECT_THAT(of_container.supplemental_groups, ElementsAre(3, 1, 2, 9));
