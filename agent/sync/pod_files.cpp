@@ -41,7 +41,7 @@ Status prepare_container_on_disk(const Paths& paths, const ContainerFiles& files
   }
   const std::string directory = paths.container(files.uid, files.container);
   KEELSON_TRY(base::make_directories(directory, 0750));
-  KEELSON_TRY(base::make_directories(files.log_directory, 0755));
+  if (!files.log_directory.empty()) KEELSON_TRY(base::make_directories(files.log_directory, 0755));
   if (files.termination_name.empty()) return {};
   return base::write_file(directory + "/" + files.termination_name, "", 0666);
 }

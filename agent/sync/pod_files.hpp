@@ -15,12 +15,12 @@
 
 namespace keelson::agent {
 
-// What one container needs on disk before it is created.
+// What one container needs on disk before it is created: in this order, as far as it is named.
 struct ContainerFiles {
   std::string uid;
   std::string container;
-  std::string log_directory;     // LOGS/NS_NAME_UID/CONTAINER
-  std::string termination_name;  // 8 hex digits
+  std::string log_directory;     // LOGS/NS_NAME_UID/CONTAINER; empty: none
+  std::string termination_name;  // 8 hex digits; empty: none
   bool write_hosts = false;
   std::string hosts;  // content of ROOT/pods/UID/etc-hosts
 };

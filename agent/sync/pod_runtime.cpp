@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/pod_config/hostname.hpp"
-#include "agent/pod_config/hosts_file.hpp"
 #include "agent/pod_config/log_paths.hpp"
 
 namespace keelson::agent {
@@ -27,7 +25,6 @@ struct PodRuntime::Execution {
   std::uint32_t attempt = 0;
   std::vector<std::string> pod_ips;
   std::vector<KillContainer> kills;
-  std::shared_ptr<const ObjectResolver> objects;  // what the container being started names
 
   const api::Pod& pod() const { return *request.pod; }
   void fail(std::string text) { outcome.errors.push_back(std::move(text)); }
@@ -140,40 +137,6 @@ base::Task<bool> PodRuntime::kill_selected(std::shared_ptr<Execution> run) {
   co_return killed.ok();
 }
 
-Result<std::string> PodRuntime::runtime_handler(const api::Pod& pod) const {
-  const std::string& name = pod.spec().runtimeclassname();
-  if (name.empty()) return std::string();
-  if (facts_.runtime_class) return facts_.runtime_class(name).wrap("failed to get sandbox runtime");
-  return Error(ErrorKind::not_found, "failed to get sandbox runtime: runtimeclass.node.k8s.io \"" + name +
-                                         "\" not found: no API server is configured to read it from");
-}
-
-base::Task<Result<cri::PodSandboxConfig>> PodRuntime::sandbox_config(std::shared_ptr<Execution> run,
-                                                                     std::uint32_t attempt, bool record_events) {
-  SandboxInputs inputs;
-  inputs.node = facts_.info;
-  inputs.attempt = attempt;
-  inputs.cgroup_parent = cgroups_.parent_of(run->pod());
-  inputs.handlers = facts_.handlers;
-  if (!facts_.resolv_conf.empty()) {
-    auto text = co_await files_.read_host_file(facts_.resolv_conf);
-    if (!text.ok()) co_return text.error().wrap("while reading the node's resolver file");
-    inputs.resolv_conf = std::move(*text);
-  }
-  auto handler = runtime_handler(run->pod());
-  if (!handler.ok()) co_return handler.error();
-  inputs.runtime_handler = std::move(*handler);
-  std::vector<ConfigEvent> events;
-  auto config = make_sandbox_config(run->pod(), inputs, &events);
-  if (record_events) {
-    for (const ConfigEvent& warning : events) {
-      const bool of_node = warning.target == ConfigEvent::Target::node;
-      events_.record(run->pod(), {true, warning.reason, warning.message, {}, of_node});
-    }
-  }
-  co_return config;
-}
-
 base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt) {
   run->outcome.did_anything = true;
   const auto failed = [&](const std::string& text) {
@@ -181,7 +144,7 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
     run->fail("while creating the pod's sandbox: " + text);
     return false;
   };
-  auto config = co_await sandbox_config(run, attempt, true);
+  auto config = co_await configs_.sandbox(run->request.pod, attempt, true);
   if (!config.ok()) co_return failed(config.error().to_string());
   const std::string handler = facts_.handler_of(run->pod());
   auto made = co_await files_.make_log_directory(config->log_directory);
@@ -230,66 +193,6 @@ base::Task<bool> PodRuntime::do_start(std::shared_ptr<Execution> run, StartConta
   co_return !step.failure_stops;
 }
 
-base::Task<std::uint32_t> PodRuntime::next_restart_count(std::shared_ptr<Execution> run, std::string name) {
-  if (const auto* newest = run->request.observed->newest(name); newest != nullptr) {
-    const auto annotated = newest->annotations.find("io.kubernetes.container.restartCount");
-    const int count = annotated == newest->annotations.end() ? static_cast<int>(newest->metadata.attempt)
-                                                             : std::atoi(annotated->second.c_str());
-    co_return static_cast<std::uint32_t>(count + 1);
-  }
-  auto names = co_await files_.log_names(facts_.paths.container_logs(run->pod(), name));
-  co_return restart_count_from_logs(names);
-}
-
-base::Task<Result<ContainerInputs>> PodRuntime::container_inputs(std::shared_ptr<Execution> run, ContainerRef ref,
-                                                                 EnsuredImage image) {
-  const api::core::Container container = container_of(run->pod(), ref);
-  ContainerInputs inputs;
-  inputs.node = facts_.info;
-  inputs.restart_count = co_await next_restart_count(run, container.name());
-  inputs.image_ref = image.ref;
-  inputs.image_user = {image.uid, image.username};
-  inputs.volumes = run->request.volumes;
-  inputs.handlers = facts_.handlers;
-  inputs.runtime_handler = facts_.handler_of(run->pod());
-  inputs.environment.host_ips = facts_.info.node_ips;
-  if (!facts_.info.node_ips.empty()) {
-    inputs.environment.host_ip = facts_.info.node_ips.front();
-    inputs.environment.primary_ipv6 = inputs.environment.host_ip.find(':') != std::string::npos;
-  }
-  inputs.environment.pod_ips = run->pod_ips;
-  auto objects = co_await objects_.objects_of(run->request.pod, container);
-  if (!objects.ok()) co_return objects.error();
-  run->objects = std::move(*objects);
-  inputs.environment.objects = run->objects.get();
-  inputs.environment.services = objects_.services_for(run->pod().metadata().namespace_());
-  inputs.environment.services_synced = objects_.services_synced();
-  inputs.environment.allocatable = facts_.info.allocatable;
-  const auto requests = env_file_requests(container);
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const auto volume = inputs.volumes.find(requests[i].volume);
-    if (volume == inputs.volumes.end()) continue;
-    auto text = co_await files_.read_host_file(volume->second.host_path + "/" + requests[i].path);
-    if (text.ok()) inputs.environment.env_files[requests[i].key()] = std::move(*text);
-  }
-  if (ref.type == ContainerType::ephemeral) {
-    const std::string& target = run->pod().spec().ephemeralcontainers(ref.index).targetcontainername();
-    const auto* newest = target.empty() ? nullptr : run->request.observed->newest(target);
-    if (!target.empty() && newest == nullptr) {
-      co_return Error(ErrorKind::not_found, "unable to find target container " + target);
-    }
-    if (newest != nullptr) inputs.target_id = newest->id;
-  }
-  for (const auto& mount : container.volumemounts()) {
-    if (mount.subpath().empty() && mount.subpathexpr().empty()) continue;
-    co_return Error(ErrorKind::unimplemented,
-                    "volumeMounts[" + mount.mountpath() + "]: subPath and subPathExpr are not supported yet");
-  }
-  inputs.termination_file = termination_file_path(facts_.paths.root, run->pod().metadata().uid(), container.name(),
-                                                  static_cast<std::uint32_t>(random_()));
-  co_return inputs;
-}
-
 // contract 02 §3.6; the answer is the waiting reason of a failure.
 base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared_ptr<Execution> run, ContainerRef ref) {
   const api::Pod& pod = run->pod();
@@ -297,7 +200,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   const std::string path = field_path(pod, ref);
   const base::Logger log = run->request.journal->log().with("container", container.name());
 
-  auto sandbox = co_await sandbox_config(run, run->attempt, false);
+  auto sandbox = co_await configs_.sandbox(run->request.pod, run->attempt, false);
   if (!sandbox.ok()) co_return WaitingReason{"CreateContainerConfigError", sandbox.error().to_string()};
 
   run->request.journal->waits_for("image " + container.image() + " of container " + container.name());
@@ -315,35 +218,21 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
     co_return image.failure;
   }
 
-  const auto config_error = [&](const Error& error) {
-    event(pod, true, "Failed", "Error: " + error.to_string(), path);
-    return WaitingReason{"CreateContainerConfigError", error.to_string()};
-  };
   run->request.journal->waits_for("container runtime to start container " + container.name());
-  auto inputs = co_await container_inputs(run, ref, *image.image);
-  if (!inputs.ok()) co_return config_error(inputs.error());
-  auto config = make_container_config(pod, container, *inputs);
-  if (!config.ok()) co_return config_error(config.error());
-
-  ContainerFiles files;
-  files.uid = pod.metadata().uid();
-  files.container = container.name();
-  files.log_directory = facts_.paths.container_logs(pod, container.name());
-  files.termination_name = inputs->termination_file.substr(inputs->termination_file.find_last_of('/') + 1);
-  files.write_hosts = mounts_hosts_file(pod, container, !run->pod_ips.empty());
-  if (files.write_hosts && pod.spec().hostnetwork()) {
-    auto node_hosts = co_await files_.read_host_file("/etc/hosts");
-    if (!node_hosts.ok()) co_return config_error(node_hosts.error());
-    files.hosts = make_host_network_hosts_file(pod, *node_hosts);
-  } else if (files.write_hosts) {
-    auto hostname = make_hostname(pod, facts_.info.cluster_domain);
-    if (!hostname.ok()) co_return config_error(hostname.error());
-    const auto ips = sort_pod_ips(run->pod_ips, inputs->environment.primary_ipv6);
-    files.hosts = make_hosts_file(pod, ips, hostname->host, hostname->domain);
+  RuntimeConfigs::ContainerRequest made_of;
+  made_of.pod = run->request.pod;
+  made_of.ref = ref;
+  made_of.observed = run->request.observed;
+  made_of.image = std::move(*image.image);
+  made_of.volumes = run->request.volumes;
+  made_of.pod_ips = run->pod_ips;
+  auto config = co_await configs_.container(std::move(made_of));
+  if (!config.ok()) {
+    event(pod, true, "Failed", "Error: " + config.error().to_string(), path);
+    co_return WaitingReason{"CreateContainerConfigError", config.error().to_string()};
   }
-  auto prepared = co_await files_.prepare_container(std::move(files));
-  if (!prepared.ok()) co_return config_error(prepared.error());
 
+  const std::uint32_t restarts = config->metadata.attempt;
   const std::string log_file = sandbox->log_directory + "/" + config->log_path;
   auto id = co_await runtime_.create_container(run->sandbox_id, std::move(*config), std::move(*sandbox));
   if (!id.ok()) {
@@ -357,7 +246,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
     co_return WaitingReason{"RunContainerError", started.error().to_string()};
   }
   event(pod, false, "Started", "Container started", path);
-  log.info("Container started", {{"id", *id}, {"restarts", inputs->restart_count}, {"image", container.image()}});
+  log.info("Container started", {{"id", *id}, {"restarts", restarts}, {"image", container.image()}});
   const auto& meta = pod.metadata();
   auto linked =
       co_await files_.link_log(log_link(facts_.paths, meta.name(), meta.namespace_(), container.name(), *id), log_file);

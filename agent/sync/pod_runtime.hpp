@@ -14,8 +14,6 @@
 #include <vector>
 
 #include "agent/images/image_puller.hpp"
-#include "agent/pod_config/container_config.hpp"
-#include "agent/pod_config/sandbox_config.hpp"
 #include "agent/status/status.hpp"
 #include "agent/sync/events.hpp"
 #include "agent/sync/journal.hpp"
@@ -24,9 +22,7 @@
 #include "agent/sync/observer.hpp"
 #include "agent/sync/plan.hpp"
 #include "agent/sync/pod_files.hpp"
-#include "agent/sync/pod_objects.hpp"
-#include "agent/sync/pod_resources.hpp"
-#include "base/backoff.hpp"
+#include "agent/sync/runtime_configs.hpp"
 #include "base/logger.hpp"
 #include "cri-client/runtime.hpp"
 
@@ -51,18 +47,15 @@ struct SyncOutcome {
 
 class PodRuntime {
  public:
-  PodRuntime(base::Loop& loop, base::Clock& clock, base::Random& random, cri::RuntimeService& runtime, Killer& killer,
-             ImagePuller& images, PodFiles& files, PodCgroups& cgroups, PodObjects& objects, const NodeFacts& facts,
-             EventRecorder& events)
+  PodRuntime(base::Loop& loop, base::Clock& clock, cri::RuntimeService& runtime, Killer& killer, ImagePuller& images,
+             RuntimeConfigs& configs, PodFiles& files, const NodeFacts& facts, EventRecorder& events)
       : loop_(loop),
         clock_(clock),
-        random_(random),
         runtime_(runtime),
         killer_(killer),
         images_(images),
+        configs_(configs),
         files_(files),
-        cgroups_(cgroups),
-        objects_(objects),
         facts_(facts),
         events_(events) {}
 
@@ -88,23 +81,15 @@ class PodRuntime {
   base::Task<bool> do_start(std::shared_ptr<Execution> run, StartContainer step);
   base::Task<std::optional<WaitingReason>> start_container(std::shared_ptr<Execution> run, ContainerRef ref);
   base::Task<bool> kill_selected(std::shared_ptr<Execution> run);
-  Result<std::string> runtime_handler(const api::Pod& pod) const;
-  base::Task<Result<cri::PodSandboxConfig>> sandbox_config(std::shared_ptr<Execution> run, std::uint32_t attempt,
-                                                           bool record_events);
-  base::Task<Result<ContainerInputs>> container_inputs(std::shared_ptr<Execution> run, ContainerRef ref,
-                                                       EnsuredImage image);
-  base::Task<std::uint32_t> next_restart_count(std::shared_ptr<Execution> run, std::string name);
   void event(const api::Pod& pod, bool warning, std::string reason, std::string message, std::string field_path = "");
 
   base::Loop& loop_;
   base::Clock& clock_;
-  base::Random& random_;
   cri::RuntimeService& runtime_;
   Killer& killer_;
   ImagePuller& images_;
+  RuntimeConfigs& configs_;
   PodFiles& files_;
-  PodCgroups& cgroups_;
-  PodObjects& objects_;
   const NodeFacts& facts_;
   EventRecorder& events_;
 };

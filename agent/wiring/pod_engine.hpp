@@ -102,6 +102,7 @@ class PodEngine {
   PlegObserver observer_;
   ImagePuller images_;
   Killer killer_;
+  RuntimeConfigs configs_;
   PodRuntime runtime_;
   PodWorkers workers_;
   GarbageCollector garbage_;

@@ -74,8 +74,8 @@ class Runtime : public ::testing::Test {
   PlegLister lister{world.clock, world.cri};
   ImagePuller images{world.loop, world.clock, world.cri, world.events, {}};
   Killer killer{world.loop, world.clock, world.cri, world.lifecycle, facts, world.events};
-  PodRuntime runtime{world.loop,  world.clock,   world.random,  world.cri, killer,      images,
-                     world.files, world.cgroups, world.objects, facts,     world.events};
+  RuntimeConfigs configs{world.random, world.files, world.cgroups, world.objects, facts, world.events};
+  PodRuntime runtime{world.loop, world.clock, world.cri, killer, images, configs, world.files, facts, world.events};
   Journal journal{world.clock, {}};
   RestartBackoff backoff;
   ExitClock exits;
@@ -244,6 +244,27 @@ TEST_F(Runtime, EveryStartGetsAHostsFileAndAFreshTerminationFile) {
   sync();
   ASSERT_EQ(world.files.prepared.size(), 2u);
   EXPECT_NE(world.files.prepared[1].termination_name, first.termination_name);
+}
+
+TEST_F(Runtime, AFailureLeavesOnTheDiskWhatCameBeforeIt) {
+  auto& container = *pod.mutable_spec()->mutable_containers(0);
+  container.mutable_securitycontext()->set_runasnonroot(true);
+  EXPECT_EQ(sync().waiting.at("main").reason, "CreateContainerConfigError");
+  ASSERT_EQ(world.files.prepared.size(), 1u);
+  EXPECT_TRUE(world.files.prepared[0].write_hosts);
+  EXPECT_EQ(world.files.prepared[0].log_directory, "") << "the user is checked before";
+  EXPECT_EQ(world.files.prepared[0].termination_name, "");
+  container.mutable_securitycontext()->Clear();
+  container.mutable_securitycontext()->mutable_seccompprofile()->set_type("Localhost");
+  EXPECT_EQ(sync().waiting.at("main").message, "localhostProfile must be set if seccompProfile type is Localhost.");
+  ASSERT_EQ(world.files.prepared.size(), 2u);
+  EXPECT_EQ(world.files.prepared[1].log_directory, "/var/log/pods/ns_pod-u1_u1/main");
+  EXPECT_EQ(world.files.prepared[1].termination_name.size(), 8u);
+  auto& env = *container.add_env();
+  env.set_name("A");
+  env.mutable_valuefrom()->mutable_fieldref()->set_fieldpath("spec.nothing");
+  EXPECT_EQ(sync().waiting.at("main").message, "field label not supported: spec.nothing");
+  EXPECT_EQ(world.files.prepared.size(), 2u) << "nothing is made before the environment is known";
 }
 
 TEST_F(Runtime, OnTheHostNetworkTheHostsFileIsTheNodes) {
