@@ -186,22 +186,23 @@ void fill_started_and_ready(const StatusInput& input, ContainerRef ref, const ap
     return;
   }
   if (newest == nullptr || !out.state().has_running()) return;
-  const auto probe = input.probes.find(newest->id);
+  const auto known = input.probes.find(newest->id);
+  const ProbeView probes = known == input.probes.end() ? ProbeView() : known->second;
   // A container that ran before we did keeps what was last said of it until a probe decides.
   const auto started_at = base::SystemTime(std::chrono::nanoseconds(newest->started_at));
-  const bool adopted = probe == input.probes.end() && started_at + kAdoptionAge < input.agent_started;
+  const bool adopted = started_at + kAdoptionAge < input.agent_started;
   if (!spec.has_startupprobe()) {
     out.set_started(true);
-  } else if (probe != input.probes.end()) {
-    out.set_started(probe->second.startup == ProbeResult::success);
+  } else if (probes.startup) {
+    out.set_started(probes.startup == ProbeResult::success);
   } else if (adopted && before != nullptr) {
     out.set_started(before->started());
   }
   if (!out.started()) return;
   if (!spec.has_readinessprobe()) {
     out.set_ready(true);
-  } else if (probe != input.probes.end()) {
-    out.set_ready(probe->second.readiness == ProbeResult::success);
+  } else if (probes.readiness) {
+    out.set_ready(probes.readiness == ProbeResult::success);
   } else if (adopted) {
     out.set_ready(was_ready_before(input));
   }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -22,10 +23,11 @@ namespace keelson::agent {
 
 enum class ProbeResult { unknown, success, failure };
 
+// Nothing where a container has no such probe, or where one has said nothing yet.
 struct ProbeView {
-  ProbeResult startup = ProbeResult::unknown;
-  ProbeResult liveness = ProbeResult::success;
-  ProbeResult readiness = ProbeResult::failure;
+  std::optional<ProbeResult> startup;
+  std::optional<ProbeResult> liveness;
+  std::optional<ProbeResult> readiness;
 };
 
 struct PlanInput {

@@ -163,6 +163,7 @@ base::Task<bool> PodWorker::observe() {
     co_return false;
   }
   observed_ = *seen;
+  settled_ = false;
   exit_clock_.observe(*observed_, context_.clock.now(), context_.clock.steady_now());
   backoff_.forget_old(context_.clock.steady_now());
   co_await read_termination_messages();
@@ -187,7 +188,8 @@ base::Task<base::Duration> PodWorker::sync_round() {
   ResolvedVolumes volumes;
   const bool prepared = co_await prepare(volumes, retry);
   if (!prepared) co_return retry;
-  const PlanInput input{*pod_, *observed_, backoff_, probes_, exit_clock_.exits(), context_.clock.steady_now()};
+  const auto probes = context_.probes.views(*pod_);
+  const PlanInput input{*pod_, *observed_, backoff_, probes, exit_clock_.exits(), context_.clock.steady_now()};
   PodRuntime::SyncRequest request;
   request.pod = pod_;
   request.observed = observed_;
@@ -256,6 +258,8 @@ base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& re
     co_return false;
   }
   volumes = std::move(*mounted);
+  context_.probes.start(pod_);
+  context_.probes.see(*pod_, *observed_, status_);
   co_return true;
 }
 
@@ -294,7 +298,9 @@ base::Task<base::Duration> PodWorker::terminating_round() {
   compute_status();
   const bool anything_left = observed_->any_running() || observed_->any_ready_sandbox();
   publish(anything_left);
+  context_.probes.stop_restarting(*pod_);
   if (!anything_left) {
+    context_.probes.stop(pod_->metadata().uid());
     state_ = WorkerState::terminated;
     co_return base::Duration::zero();
   }
@@ -314,6 +320,7 @@ base::Task<base::Duration> PodWorker::terminating_round() {
     co_return after_error(kErrorRetry);
   }
   killed_ = true;
+  context_.probes.stop(pod_->metadata().uid());
   context_.observer.look_again(pod_->metadata().uid());
   const bool seen_again = co_await observe();
   if (!seen_again) co_return after_error(kErrorRetry);
@@ -333,6 +340,7 @@ base::Task<bool> PodWorker::terminated_round() {
     journal_.failed("while unmounting volumes: " + unmounted.error().to_string());
     co_return false;
   }
+  context_.probes.forget(uid);
   context_.objects.release(uid);
   journal_.waits_for("its cgroup to be removed");
   auto removed = co_await context_.cgroups.remove(uid);

@@ -22,6 +22,7 @@
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/observer.hpp"
 #include "agent/sync/pod_objects.hpp"
+#include "agent/sync/pod_probes.hpp"
 #include "agent/sync/pod_resources.hpp"
 #include "agent/sync/pod_runtime.hpp"
 #include "agent/sync/runtime_health.hpp"
@@ -43,6 +44,7 @@ struct WorkerContext {
   PodVolumes& volumes;
   PodCgroups& cgroups;
   PodObjects& objects;
+  PodProbes& probes;
   RuntimeHealth& health;
   EventRecorder& events;
   StatusSink& sink;
@@ -75,6 +77,8 @@ class PodWorker {
   // Ends the pod; a later call can only shorten the grace period.
   void terminate(Termination termination);
   void wake() { bell_.notify(); }
+  // A probe of its containers has another result: the status shows it at once.
+  void probe_changed();
 
   WorkerState state() const { return state_; }
   const api::PodPtr& pod() const { return pod_; }
@@ -120,10 +124,10 @@ class PodWorker {
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;
   api::core::PodStatus status_;
+  bool settled_ = false;  // status_ was made of observed_, and of nothing newer
   std::optional<PodCgroupValues> pod_cgroup_;
   ExitClock exit_clock_;
   RestartBackoff backoff_;
-  std::map<std::string, ProbeView> probes_;
   std::map<std::string, WaitingReason> waiting_;
   std::map<std::string, base::SteadyTime> backoff_ends_;
   std::map<std::string, std::string> termination_messages_;  // by container id

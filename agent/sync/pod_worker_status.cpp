@@ -52,7 +52,8 @@ base::Task<void> PodWorker::read_termination_messages() {
 }
 
 void PodWorker::compute_status() {
-  StatusInput input{*pod_, status_, *observed_, probes_, waiting_, termination_messages_};
+  const auto probes = context_.probes.views(*pod_);
+  StatusInput input{*pod_, status_, *observed_, probes, waiting_, termination_messages_};
   input.host_ips = context_.facts.info.node_ips;
   input.runtime_name = context_.facts.runtime_name;
   input.now = context_.clock.now();
@@ -67,6 +68,16 @@ void PodWorker::compute_status() {
   if (!before.empty() && before != status_.phase()) {
     journal_.log().info("Pod phase changed", {{"from", before}, {"to", status_.phase()}});
   }
+  settled_ = true;
+  context_.probes.see(*pod_, *observed_, status_);
+}
+
+// Also while a round goes on; what is to be done about it is the next round's.
+void PodWorker::probe_changed() {
+  wake();
+  if (!settled_ || (state_ != WorkerState::sync && state_ != WorkerState::terminating)) return;
+  compute_status();
+  publish(state_ == WorkerState::sync || observed_->any_running() || observed_->any_ready_sandbox());
 }
 
 void PodWorker::publish(bool containers_may_run) {
@@ -85,6 +96,7 @@ void PodWorker::show_sandbox() {
     if (condition.type() != "PodReadyToStartContainers" || condition.status() == "True") continue;
     condition.set_status("True");
     *condition.mutable_lasttransitiontime() = to_api_time(context_.clock.now());
+    settled_ = false;  // our observation does not have it yet
     publish(true);
   }
 }

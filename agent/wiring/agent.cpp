@@ -87,6 +87,7 @@ struct Agent::Services {
         notifier(log),
         gate(loop),
         random(std::random_device{}()),
+        network(loop, clock, pool),
         events(log) {}
 
   // --- Start, in order ---
@@ -144,6 +145,9 @@ struct Agent::Services {
   std::unique_ptr<VolumesAdapter> volumes;
   std::unique_ptr<CgroupsAdapter> cgroups;
   std::unique_ptr<RuntimeHooks> lifecycle;
+  probes::Network network;  // of probes and hooks
+  std::unique_ptr<RuntimeCommands> commands;
+  std::unique_ptr<probes::NetworkTransport> transport;
   std::unique_ptr<PodEngine> engine;
   std::unique_ptr<ManifestSources> sources;
   std::unique_ptr<PodViews> views;
@@ -234,9 +238,11 @@ Status Agent::Services::build() {
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
   lifecycle = std::make_unique<RuntimeHooks>(clock, *runtime);
+  commands = std::make_unique<RuntimeCommands>(*runtime);
+  transport = std::make_unique<probes::NetworkTransport>(network, *commands);
   engine = std::make_unique<PodEngine>(
       PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *lifecycle,
-                     *recorder, *sink, log},
+                     *transport, *recorder, *sink, log},
       PodEngineSettings{pull_limits(configuration.kubelet), garbage_policy(configuration.flags)});
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, engine->workers(),
                                               *recorder);
@@ -401,6 +407,7 @@ base::Task<void> Agent::Services::shut_down() {
   if (cluster) co_await cluster->stop();
   co_await gate.stop();
   co_await engine->stop();
+  co_await network.stop();
   co_await runtime->stop();
   health_server.stop();
 }

@@ -13,9 +13,9 @@ constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the 
 constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
 
 WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime, Killer& killer,
-                             RuntimeHealth& health) {
-  return {parts.loop,    parts.clock,   parts.random,  parts.facts, observer,     runtime,    killer,   parts.files,
-          parts.volumes, parts.cgroups, parts.objects, health,      parts.events, parts.sink, parts.log};
+                             PodProbes& probes, RuntimeHealth& health) {
+  return {parts.loop,    parts.clock,   parts.random,  parts.facts, observer, runtime,      killer,     parts.files,
+          parts.volumes, parts.cgroups, parts.objects, probes,      health,   parts.events, parts.sink, parts.log};
 }
 
 bool shows_life(const pleg::Snapshot& snapshot, const std::string& uid) {
@@ -37,7 +37,9 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
       configs_(parts_.random, parts_.files, parts_.cgroups, parts_.objects, parts_.facts, parts_.events),
       runtime_(parts_.loop, parts_.clock, parts_.runtime, killer_, images_, configs_, parts_.files, parts_.facts,
                parts_.events),
-      workers_(worker_context(parts_, observer_, runtime_, killer_, health_)),
+      probes_(parts_.loop, parts_.clock, parts_.random, parts_.facts.agent_started, parts_.probes, parts_.events,
+              [this](const std::string& uid) { on_probe(uid); }),
+      workers_(worker_context(parts_, observer_, runtime_, killer_, probes_, health_)),
       garbage_(parts_.loop, parts_.clock, parts_.runtime, killer_, parts_.files, parts_.facts.paths, settings_.garbage,
                parts_.log),
       housekeeping_bell_(parts_.loop),
@@ -95,6 +97,7 @@ base::Task<void> PodEngine::stop_workers() { co_await workers_.stop(); }
 
 base::Task<void> PodEngine::stop() {
   co_await workers_.stop();
+  co_await probes_.stop();
   co_await gate_.stop();
   co_await killer_.stop();
   co_await pleg_.stop();
@@ -114,6 +117,10 @@ void PodEngine::on_pleg_event(const pleg::PodEvent& event) {
     return;
   }
   workers_.saw_runtime_pod(observed_of(event.snapshot, event.uid));
+}
+
+void PodEngine::on_probe(const std::string& uid) {
+  if (PodWorker* worker = workers_.worker(uid)) worker->probe_changed();
 }
 
 // Pods that only the runtime has get their workers first, so that their namesakes wait for them.

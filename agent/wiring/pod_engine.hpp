@@ -1,4 +1,4 @@
-// PodEngine: everything that runs pods, put together: runtime health, PLEG, images, workers, garbage, housekeeping.
+// PodEngine: everything that runs pods, put together: runtime health, PLEG, images, probes, workers, garbage.
 //
 // The agent and the simulation are made of the same engine; they differ only in the parts that it is given: a runtime
 // over gRPC or a fake one, a disk or a map, the real clock or a virtual one. Owner: Agent, or a test. Thread: the loop.
@@ -18,6 +18,7 @@
 #include "agent/sync/pod_workers.hpp"
 #include "agent/sync/runtime_health.hpp"
 #include "agent/wiring/pleg_adapter.hpp"
+#include "agent/wiring/probes_adapter.hpp"
 #include "base/gate.hpp"
 #include "base/sync.hpp"
 #include "pleg/pleg.hpp"
@@ -37,6 +38,7 @@ struct PodEngineParts {
   PodCgroups& cgroups;
   PodObjects& objects;
   LifecycleHooks& lifecycle;
+  probes::Transport& probes;
   EventRecorder& events;
   StatusSink& sink;
   base::Logger log;
@@ -77,6 +79,7 @@ class PodEngine {
   const RuntimeHealth& health() const { return health_; }
   pleg::Pleg& pleg() { return pleg_; }
   ImagePuller& images() { return images_; }
+  const ProbesAdapter& probes() const { return probes_; }
 
   // Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
   bool runtime_listed();
@@ -90,6 +93,7 @@ class PodEngine {
   void on_pleg_event(const pleg::PodEvent& event);
   void adopt_runtime_pods();
   base::Task<void> keep_house();
+  void on_probe(const std::string& uid);
   bool namesake_runs(const api::Pod& pod) const;
   std::vector<std::string> known_uids() const;
 
@@ -104,6 +108,7 @@ class PodEngine {
   Killer killer_;
   RuntimeConfigs configs_;
   PodRuntime runtime_;
+  ProbesAdapter probes_;
   PodWorkers workers_;
   GarbageCollector garbage_;
   base::Notification housekeeping_bell_;

@@ -135,9 +135,14 @@ struct Timeline : ::testing::TestWithParam<std::string> {
                            call == "stop_pod_sandbox";
       return base::Duration(changes ? 30ms : 1ms);
     };
+    world.cri.exec = [](auto&, const std::vector<std::string>& command) {
+      const bool fails = command.back() == "echo nope; false";
+      return fails ? FakeExec{0ms, 1, "nope\n", ""} : FakeExec{};
+    };
     read_cgroup();
     brain.facts.node_name = kNode;
     brain.facts.info.node_ips = {"192.0.2.10"};
+    brain.facts.info.cluster_dns = {"10.0.0.10"};
     knowledge();
     pods.attach(*brain.workers, nullptr);
     brain.start();
@@ -182,6 +187,27 @@ struct Timeline : ::testing::TestWithParam<std::string> {
         world.cgroups.in_force.memory_limit_bytes = std::stoll(files["memory.limit_in_bytes"].get<std::string>());
       }
     }
+  }
+
+  // Each event once, in order. A probe that meets a container which has just ended is chance, in the recordings too.
+  static void append_event(std::vector<std::string>& all, bool warning, const std::string& reason,
+                           std::string message) {
+    if (message.find("probe errored and resulted in unknown state") != std::string::npos) return;
+    if (const auto at = message.find("_golden("); at != std::string::npos) message.resize(at);
+    const std::string text = (warning ? "W " : "N ") + reason + ": " + message;
+    if (std::find(all.begin(), all.end(), text) == all.end()) all.push_back(text);
+  }
+  std::vector<std::string> recorded_events() {
+    std::vector<std::string> all;
+    for (const json& event : recording.at("events")) {
+      append_event(all, event.at("type") == "Warning", event.at("reason"), event.at("message"));
+    }
+    return all;
+  }
+  std::vector<std::string> told_events() {
+    std::vector<std::string> all;
+    for (const auto& [uid, event] : world.events.all) append_event(all, event.warning, event.reason, event.message);
+    return all;
   }
 
   void knowledge() {
@@ -239,6 +265,8 @@ TEST_P(Timeline, IsTheKubelets) {
   for (const Skipped& skipped : kSkipped) {
     if (GetParam() == skipped.pod) wanted.erase(wanted.begin() + static_cast<std::ptrdiff_t>(skipped.position));
   }
+  // The event about a pod that is refused is the admission gate's.
+  if (world.cri.count("run_pod_sandbox") > 0) EXPECT_EQ(told_events(), recorded_events());
   for (std::size_t i = 0; i < std::max(wanted.size(), seen.size()); ++i) {
     if (i >= wanted.size() || i >= seen.size()) {
       ADD_FAILURE() << (i < seen.size() ? "not in the recording: " + seen[i].dump() : "missing: " + wanted[i].dump());
@@ -250,7 +278,8 @@ TEST_P(Timeline, IsTheKubelets) {
 
 INSTANTIATE_TEST_SUITE_P(Pods, Timeline,
                          ::testing::Values("plain", "guaranteed", "dnsdefault", "security", "privileged", "sysctl",
-                                           "init", "crash", "fail", "succeed", "oom", "toobig", "wronglabel"));
+                                           "init", "crash", "fail", "succeed", "oom", "toobig", "wronglabel", "probes",
+                                           "readiness-fail"));
 
 }  // namespace
 }  // namespace keelson::agent::testing

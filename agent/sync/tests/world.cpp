@@ -146,6 +146,17 @@ std::vector<std::string> FakeEvents::texts(const std::string& reason) const {
   return out;
 }
 
+// --- Probes ---
+
+Task<probes::Attempt> FakeProbes::attempt(std::shared_ptr<const probes::Errand> errand) {
+  if (const auto* command = std::get_if<probes::ExecAction>(&errand->action)) {
+    probes::Attempt attempt = co_await probes::attempt_command(commands_, *command);
+    co_return attempt;
+  }
+  if (answer) co_return answer(*errand);
+  co_return probes::Attempt(probes::Outcome::success, "");
+}
+
 // --- World ---
 
 namespace {
@@ -192,8 +203,9 @@ bool World::until(const std::function<bool()>& condition, base::Duration limit, 
 
 constexpr base::Duration kHousekeeping = 1s;
 
-NodeFacts make_facts() {
+NodeFacts make_facts(base::SystemTime now) {
   NodeFacts facts;
+  facts.agent_started = now;
   facts.node_name = "node";
   facts.info.node_ips = {"192.0.2.10"};
   facts.info.memory_bytes = 8ll << 30;
@@ -204,14 +216,13 @@ NodeFacts make_facts() {
 
 Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
     : world(given),
-      facts(make_facts()),
+      facts(make_facts(given.clock.now())),
       engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
-              world.cgroups, world.objects, world.lifecycle, world.events, sink == nullptr ? world.sink : *sink,
-              base::Logger()},
+              world.cgroups, world.objects, world.lifecycle, world.probes, world.events,
+              sink == nullptr ? world.sink : *sink, base::Logger()},
              {{}, {}, kHousekeeping}),
       workers(&engine.workers()) {
   facts.restart_backoff_cap = backoff_cap;
-  facts.agent_started = world.clock.now();
   workers->expect_source("file");
 }
 

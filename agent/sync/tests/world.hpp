@@ -119,12 +119,26 @@ class FakeEvents final : public EventRecorder {
   std::vector<std::string> texts(const std::string& reason) const;
 };
 
+// Probes of commands go to the fake runtime, all others to a script.
+class FakeProbes final : public probes::Transport {
+ public:
+  explicit FakeProbes(cri::RuntimeService& runtime) : commands_(runtime) {}
+  // What httpGet, tcpSocket and grpc probes come to; unset: they succeed.
+  std::function<probes::Attempt(const probes::Errand& errand)> answer;
+
+  base::Task<probes::Attempt> attempt(std::shared_ptr<const probes::Errand> errand) override;
+
+ private:
+  RuntimeCommands commands_;
+};
+
 struct World {
   base::Loop loop;
   base::VirtualClock clock{loop};
   base::Random random{42};
   FakeCri cri{loop, clock};
   RuntimeHooks lifecycle{clock, cri};
+  FakeProbes probes{cri};
   FakePodFiles files;
   FakePodVolumes volumes;
   FakePodCgroups cgroups;
@@ -165,7 +179,8 @@ struct Brain {
   bool stopped = false;
 };
 
-NodeFacts make_facts();
+// Of an agent that begins now.
+NodeFacts make_facts(base::SystemTime now = {});
 
 // A static pod as manifests give it: restartPolicy Always, images present.
 api::Pod make_wanted(const std::string& uid, const std::vector<std::string>& containers = {"main"},
