@@ -5,6 +5,7 @@
 
 #include "agent/status/container_status.hpp"
 #include "agent/sync/plan.hpp"
+#include "agent/sync/restart.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -12,8 +13,9 @@ namespace {
 using api::core::PodCondition;
 
 // Written anew at each computation; every other type belongs to somebody else and is kept as found.
-constexpr std::array<std::string_view, 5> kOwned = {"PodReadyToStartContainers", "Initialized", "Ready",
-                                                    "ContainersReady", "PodScheduled"};
+constexpr std::string_view kAllRestarting = "AllContainersRestarting";
+constexpr std::array<std::string_view, 6> kOwned = {"PodReadyToStartContainers", "Initialized",  "Ready",
+                                                    "ContainersReady",           "PodScheduled", kAllRestarting};
 constexpr std::string_view kDisruptionTarget = "DisruptionTarget";  // shared: ours when we end the pod
 
 struct Verdict {
@@ -134,6 +136,14 @@ void add(const StatusInput& input, std::string_view type, const Verdict& verdict
   *condition.mutable_lasttransitiontime() = unchanged ? before->lasttransitiontime() : to_api_time(input.now);
 }
 
+// contract 02 §6.5.
+Verdict all_restarting(const StatusInput& input, const api::core::PodStatus& out) {
+  if (out.phase() == "Succeeded") return {false, "PodCompleted", ""};
+  if (out.phase() == "Failed") return {false, "PodFailed", ""};
+  if (!restarts_all(input.pod, input.observed, input.before) || all_removed(input.pod, input.observed)) return {};
+  return {true, "RestartAllContainersStarted", "container exited with restart policy rule"};
+}
+
 }  // namespace
 
 void fill_conditions(const StatusInput& input, api::core::PodStatus& out) {
@@ -150,6 +160,9 @@ void fill_conditions(const StatusInput& input, api::core::PodStatus& out) {
   add(input, "Ready", ready(input, containers), out);
   add(input, "ContainersReady", containers, out);
   add(input, "PodScheduled", {true, "", ""}, out);
+  if (!can_restart_all(input.pod)) return;
+  add(input, kAllRestarting, all_restarting(input, out), out);
+  out.mutable_conditions()->rbegin()->clear_observedgeneration();  // contract 02 §15.2: of all conditions this one
 }
 
 }  // namespace keelson::agent

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "agent/pod_config/stop_signal.hpp"
 #include "agent/status/resources_status.hpp"
+#include "agent/sync/restart.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -63,11 +65,28 @@ ContainerState lost_state(std::string message) {
   return state;
 }
 
-bool any_regular_started(const StatusInput& input) {
+// What was never started, and what waits already, is not restarted (contract 02 §6.5).
+bool goes_with_all(const StatusInput& input, ContainerRef ref, const api::core::ContainerStatus* before) {
+  return before != nullptr && ref.type != ContainerType::ephemeral && before->has_state() &&
+         !before->state().has_waiting() && restarts_all(input.pod, input.observed, input.before);
+}
+
+void fill_restarting(const api::core::ContainerStatus& before, api::core::ContainerStatus& out) {
+  constexpr char kMessage[] = "The container is removed because RestartAllContainers in place";
+  auto& waiting = *out.mutable_state()->mutable_waiting();
+  waiting.set_reason(std::string(kRestartingAll));
+  waiting.set_message(kMessage);
+  auto& ended = *out.mutable_laststate()->mutable_terminated();
+  ended.set_exitcode(137);
+  ended.set_reason(std::string(kRestartingAll));
+  ended.set_message(kMessage);
+  out.set_restartcount(before.restartcount() + 1);
+}
+
+bool any_regular_created(const StatusInput& input) {
   for (const auto& container : input.pod.spec().containers()) {
     const cri::ContainerStatus* newest = input.observed.newest(container.name());
-    if (newest == nullptr) continue;
-    if (newest->state == cri::ContainerState::running || newest->state == cri::ContainerState::created) return true;
+    if (newest != nullptr && newest->state != cri::ContainerState::unknown) return true;
   }
   return false;
 }
@@ -79,13 +98,15 @@ void fill_without_instance(const StatusInput& input, ContainerRef ref, const api
   out.mutable_state()->mutable_waiting()->set_reason(input.pod.spec().initcontainers_size() > 0 ? "PodInitializing"
                                                                                                 : "ContainerCreating");
   const bool plain_init = ref.type == ContainerType::init && !is_sidecar(input.pod.spec().initcontainers(ref.index));
-  if (plain_init && any_regular_started(input)) {
+  if (goes_with_all(input, ref, before)) return fill_restarting(*before, out);
+  if (plain_init && any_regular_created(input) && (before == nullptr || !before->state().has_terminated())) {
     // Its record was collected; the pod could not have come this far without it.
     auto& ended = *out.mutable_state()->mutable_terminated();
     ended.set_exitcode(0);
     ended.set_reason("Completed");
     ended.set_message(
-        "The status of the init container could not be read from the runtime; it is treated as exited normally");
+        "Unable to get init container status from container runtime and pod has been initialized, treat it as exited "
+        "normally");
     if (before != nullptr) out.set_restartcount(before->restartcount());
     return;
   }
@@ -102,7 +123,7 @@ void fill_without_instance(const StatusInput& input, ContainerRef ref, const api
     return;
   }
   *out.mutable_laststate() = before->laststate();
-  if (!before->state().has_running() || plain_init) return;
+  if (!before->state().has_running()) return;
   *out.mutable_laststate() =
       lost_state("The container could not be located when the pod was deleted.  The container used to be Running");
   if (!deleted) out.set_restartcount(before->restartcount() + 1);
@@ -119,6 +140,9 @@ void fill_from_runtime(const StatusInput& input, const api::core::ContainerStatu
   if (before != nullptr) out.set_restartcount(std::max(out.restartcount(), before->restartcount()));
   if (newest.state == cri::ContainerState::unknown && before != nullptr && before->state().has_running()) {
     *out.mutable_state() = lost_state("The container could not be located when the pod was terminated");
+    if (restarts_all(input.pod, input.observed, input.before)) {
+      out.mutable_state()->mutable_terminated()->set_reason(std::string(kRestartingAll));
+    }
     out.set_restartcount(before->restartcount() + 1);
   }
   if (previous != nullptr && previous->state == cri::ContainerState::exited) {
@@ -250,6 +274,9 @@ api::core::ContainerStatus container_status(const StatusInput& input, ContainerR
     fill_from_runtime(input, before, *newest, input.observed.previous(spec.name()), out);
     fill_container_resources(spec, *newest, out);
     fill_user(*newest, out);
+    if (const std::string signal = stop_signal_name(newest->stop_signal); input.stop_signals && !signal.empty()) {
+      out.set_stopsignal(signal);
+    }
   }
   if (ref.type != ContainerType::ephemeral) apply_failed_start(input, spec, newest, out);
   if (ref.type == ContainerType::ephemeral && newest == nullptr) apply_failed_start(input, spec, newest, out);

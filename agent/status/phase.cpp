@@ -19,8 +19,9 @@ struct Tally {
   bool regular_known = false;  // a regular container of the pod was created at some time
 };
 
-bool may_restart(const api::Pod& pod, const api::core::Container& container, int exit_code) {
-  return restart_decision(pod, container, exit_code) != RestartDecision::no;
+bool may_restart(const api::Pod& pod, const api::core::Container& container,
+                 const api::core::ContainerStateTerminated& end) {
+  return end.reason() == kRestartingAll || restart_decision(pod, container, end.exitcode()) != RestartDecision::no;
 }
 
 void count_plain_init(const api::Pod& pod, const api::core::Container& spec, const api::core::ContainerStatus* status,
@@ -34,12 +35,12 @@ void count_plain_init(const api::Pod& pod, const api::core::Container& spec, con
     ++tally.pending_init;
   } else if (state.has_terminated()) {
     const int code = state.terminated().exitcode();
-    if (code != 0 && !may_restart(pod, spec, code)) ++tally.failed_init;
+    if (code != 0 && !may_restart(pod, spec, state.terminated())) ++tally.failed_init;
     // A failed one that is going to be tried again holds the pod back.
-    if (code != 0 && may_restart(pod, spec, code)) ++tally.pending_init;
+    if (code != 0 && may_restart(pod, spec, state.terminated())) ++tally.pending_init;
   } else if (status->laststate().has_terminated()) {
-    const int code = status->laststate().terminated().exitcode();
-    if (code != 0 && !may_restart(pod, spec, code)) {
+    const auto& last = status->laststate().terminated();
+    if (last.exitcode() != 0 && !may_restart(pod, spec, last)) {
       ++tally.failed_init;
     } else {
       ++tally.pending_init;
@@ -66,10 +67,11 @@ void count_sidecar(const api::core::ContainerStatus* status, Tally& tally) {
   }
 }
 
-void count_stopped(const api::Pod& pod, const api::core::Container& spec, int exit_code, Tally& tally) {
+void count_stopped(const api::Pod& pod, const api::core::Container& spec,
+                   const api::core::ContainerStateTerminated& end, Tally& tally) {
   ++tally.stopped;
-  if (exit_code == 0) ++tally.succeeded;
-  if (may_restart(pod, spec, exit_code)) tally.restartable = true;
+  if (end.exitcode() == 0) ++tally.succeeded;
+  if (may_restart(pod, spec, end)) tally.restartable = true;
 }
 
 void count_regular(const api::Pod& pod, const api::core::Container& spec, const api::core::ContainerStatus* status,
@@ -82,9 +84,9 @@ void count_regular(const api::Pod& pod, const api::core::Container& spec, const 
   if (state.has_running()) {
     ++tally.running;
   } else if (state.has_terminated()) {
-    count_stopped(pod, spec, state.terminated().exitcode(), tally);
+    count_stopped(pod, spec, state.terminated(), tally);
   } else if (status->laststate().has_terminated()) {
-    count_stopped(pod, spec, status->laststate().terminated().exitcode(), tally);
+    count_stopped(pod, spec, status->laststate().terminated(), tally);
   } else {
     ++tally.waiting;
   }

@@ -83,6 +83,32 @@ void fill_phase(const StatusInput& input, api::core::PodStatus& out) {
   }
 }
 
+// --- contract 02 §15.6 ---
+
+bool began(const api::core::ContainerStatus& container) {
+  return container.state().has_running() || container.state().has_terminated() ||
+         container.laststate().has_terminated();
+}
+
+void end(api::core::ContainerStatus& container) {
+  if (container.state().has_terminated()) return;
+  container.mutable_state()->Clear();
+  auto& ended = *container.mutable_state()->mutable_terminated();
+  ended.set_exitcode(137);
+  ended.set_reason("ContainerStatusUnknown");
+  ended.set_message("The container could not be located when the pod was terminated");
+}
+
+bool was_initialized(const api::Pod& pod, const api::core::PodStatus& status) {
+  if (pod.spec().initcontainers_size() == 0) return true;
+  if (std::any_of(status.containerstatuses().begin(), status.containerstatuses().end(), began)) return true;
+  const auto& last = *pod.spec().initcontainers().rbegin();
+  const auto* shown = find_before(status, ContainerType::init, last.name());
+  if (shown == nullptr) return false;
+  if (is_sidecar(last)) return shown->state().has_running() && shown->started();
+  return shown->state().has_terminated() && shown->state().terminated().exitcode() == 0;
+}
+
 }  // namespace
 
 bool is_terminal(const api::core::PodStatus& status) {
@@ -109,31 +135,15 @@ api::core::PodStatus status(const StatusInput& input) {
 }
 
 void make_final(const api::Pod& pod, api::core::PodStatus& status) {
-  const auto end = [](api::core::ContainerStatus& container) {
-    if (container.state().has_terminated()) return;
-    container.mutable_state()->Clear();
-    auto& ended = *container.mutable_state()->mutable_terminated();
-    ended.set_exitcode(137);
-    ended.set_reason("ContainerStatusUnknown");
-    ended.set_message("The container could not be located when the pod was terminated");
-  };
-  for (auto& container : *status.mutable_initcontainerstatuses()) {
-    if (container.started() || container.state().has_running() || container.laststate().has_terminated())
-      end(container);
-  }
+  const bool initialized = was_initialized(pod, status);
+  // The first init container counts as begun in any case, and so does what comes before one that began.
+  auto& inits = *status.mutable_initcontainerstatuses();
+  const auto last_begun = std::find_if(inits.rbegin(), inits.rend(), began);
+  const auto begun = std::max<std::ptrdiff_t>(inits.rend() - last_begun, std::min(inits.size(), 1));
+  for (std::ptrdiff_t i = 0; i < begun; ++i) end(inits[static_cast<int>(i)]);
   // Those of a pod that never came as far were never lost.
-  const auto began = [](const auto& container) {
-    return container.state().has_running() || container.state().has_terminated() ||
-           container.laststate().has_terminated();
-  };
-  const auto& inits = status.initcontainerstatuses();
-  const bool initialized =
-      inits.empty() ||
-      (inits.rbegin()->state().has_terminated() && inits.rbegin()->state().terminated().exitcode() == 0) ||
-      inits.rbegin()->started() ||
-      std::any_of(status.containerstatuses().begin(), status.containerstatuses().end(), began);
-  for (auto& container : *status.mutable_containerstatuses()) {
-    if (initialized) end(container);
+  if (initialized) {
+    for (auto& container : *status.mutable_containerstatuses()) end(container);
   }
   for (auto& container : *status.mutable_ephemeralcontainerstatuses()) end(container);
   if (!is_terminal(status) && !is_static(pod)) status.set_phase("Failed");

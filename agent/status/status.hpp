@@ -52,6 +52,7 @@ struct StatusInput {
   std::optional<ForcedEnd> forced;
   std::optional<PodCgroupValues> pod_cgroup;
   bool recursive_read_only = false;  // the pod's runtime handler can mount so
+  bool stop_signals = false;         // gate ContainerStopSignals
 };
 
 api::core::PodStatus status(const StatusInput& input);

@@ -144,15 +144,6 @@ PodStatus merge(const api::Pod& known, const api::Pod& pod, const PodStatus& new
 
 // --- transitions that cannot be ---
 
-bool rule_restarts_all(const api::Pod& pod) {
-  const auto has_rule = [](const api::core::Container& container) {
-    return std::any_of(container.restartpolicyrules().begin(), container.restartpolicyrules().end(),
-                       [](const auto& rule) { return rule.action() == "RestartAllContainers"; });
-  };
-  return std::any_of(pod.spec().containers().begin(), pod.spec().containers().end(), has_rule) ||
-         std::any_of(pod.spec().initcontainers().begin(), pod.spec().initcontainers().end(), has_rule);
-}
-
 bool may_run_again(const api::Pod& pod, const api::core::Container& container, int exit_code, bool init) {
   if (pod.spec().restartpolicy() == "Always" || pod.spec().restartpolicy().empty()) return true;
   if (init && is_sidecar(container)) return true;
@@ -175,7 +166,7 @@ std::string illegal(const api::Pod& pod, const Containers& containers, const Con
 }
 
 std::string illegal_transition(const api::Pod& pod, const PodStatus& before, const PodStatus& now) {
-  if (rule_restarts_all(pod)) return "";
+  if (can_restart_all(pod)) return "";
   std::string why = illegal(pod, pod.spec().containers(), before.containerstatuses(), now.containerstatuses(), false);
   if (!why.empty()) return why;
   return illegal(pod, pod.spec().initcontainers(), before.initcontainerstatuses(), now.initcontainerstatuses(), true);

@@ -109,12 +109,33 @@ Garbage choose_garbage(const std::vector<cri::Container>& containers, const std:
   return garbage;
 }
 
+std::vector<cri::ContainerStatus> choose_surplus(const ObservedPod& observed, const std::string& id,
+                                                 int per_container) {
+  std::vector<cri::ContainerStatus> surplus;
+  const cri::ContainerStatus* died = observed.by_id(id);
+  if (died == nullptr) return surplus;
+  int kept = 0;
+  for (const auto& status : observed.containers) {
+    if (status.metadata.name != died->metadata.name || status.state != cri::ContainerState::exited) continue;
+    if (kept++ >= std::max(1, per_container)) surplus.push_back(status);
+  }
+  return surplus;
+}
+
 void GarbageCollector::start(base::Gate& gate, std::function<PodFate(const std::string&)> fate,
                              std::function<bool()> ready, std::function<std::vector<std::string>()> known) {
   fate_ = std::move(fate);
   ready_ = std::move(ready);
   known_ = std::move(known);
+  gate_ = &gate;
   base::spawn(gate, "garbage collection", run());
+}
+
+void GarbageCollector::container_died(const ObservedPtr& observed, const std::string& id) {
+  if (gate_ == nullptr) return;
+  for (const auto& status : choose_surplus(*observed, id, policy_.per_container)) {
+    base::spawn(*gate_, "removal of container " + status.id, remove_container(status.id));
+  }
 }
 
 base::Task<void> GarbageCollector::run() {
@@ -136,7 +157,7 @@ base::Task<void> GarbageCollector::collect() {
   auto sandboxes = co_await runtime_.list_pod_sandboxes({});
   if (!sandboxes.ok()) co_return;
   const Garbage garbage = choose_garbage(*containers, *sandboxes, fate_, policy_, clock_.now());
-  for (std::size_t i = 0; i < garbage.containers.size(); ++i) co_await remove_container(garbage.containers[i]);
+  for (std::size_t i = 0; i < garbage.containers.size(); ++i) co_await remove_container(garbage.containers[i].id);
   for (std::size_t i = 0; i < garbage.sandboxes.size(); ++i) co_await remove_sandbox(garbage.sandboxes[i]);
   // Logs stay with a pod that is wanted, worked on, or of which the runtime still has something.
   std::set<std::string> keep;
@@ -167,25 +188,30 @@ base::Task<Status> GarbageCollector::kill_unknown(cri::ContainerStatus status) {
   return killer_.kill_containers(std::move(kills));
 }
 
-base::Task<void> GarbageCollector::remove_container(cri::Container container) {
-  auto status = co_await runtime_.container_status(container.id);
-  if (status.ok() && container.state == cri::ContainerState::unknown) {
+base::Task<void> GarbageCollector::remove_container(std::string id) {
+  auto status = co_await runtime_.container_status(id);
+  if (!status.ok()) {
+    if (status.error().kind() != ErrorKind::not_found) {
+      log_.warning("Dead container cannot be looked at", {{"id", id}, {"err", status.error()}});
+    }
+    co_return;
+  }
+  if (status->state == cri::ContainerState::unknown) {
     auto killed = co_await kill_unknown(*status);
     if (!killed.ok()) {
-      log_.warning("Container in unknown state cannot be stopped", {{"id", container.id}, {"err", killed.error()}});
+      log_.warning("Container in unknown state cannot be stopped", {{"id", id}, {"err", killed.error()}});
       co_return;
     }
   }
-  const std::string log_path = status.ok() ? status->log_path : std::string();
-  auto removed = co_await runtime_.remove_container(container.id);
+  auto removed = co_await runtime_.remove_container(id);
   if (!removed.ok()) {
-    log_.warning("Dead container cannot be removed", {{"id", container.id}, {"err", removed.error()}});
+    log_.warning("Dead container cannot be removed", {{"id", id}, {"err", removed.error()}});
     co_return;
   }
-  const std::string link = log_link(paths_, label(container.labels, kPodName), label(container.labels, kPodNamespace),
-                                    container.metadata.name, container.id);
-  auto cleaned = co_await files_.remove_container_logs(log_path, link);
-  if (!cleaned.ok()) log_.warning("Logs of a removed container stay", {{"id", container.id}, {"err", cleaned.error()}});
+  const std::string link = log_link(paths_, label(status->labels, kPodName), label(status->labels, kPodNamespace),
+                                    status->metadata.name, id);
+  auto cleaned = co_await files_.remove_container_logs(status->log_path, link);
+  if (!cleaned.ok()) log_.warning("Logs of a removed container stay", {{"id", id}, {"err", cleaned.error()}});
 }
 
 base::Task<void> GarbageCollector::remove_sandbox(cri::PodSandbox sandbox) {

@@ -1,9 +1,10 @@
 // Garbage collection of dead containers, dead sandboxes and the logs of pods that are gone.
 //
 // choose_garbage() decides purely; GarbageCollector lists, asks it and removes, every minute and some seconds after a
-// pod has gone, when log shippers have read its last lines. Owner: main(). Thread: the loop. Stops with its gate. What
-// fails: a failed removal is logged (event ContainerGCFailed comes with the node's events) and tried again next time.
-// Source: contract 02 §20, §12 (dead containers beyond the limit), §19 (logs go with their container).
+// pod has gone, when log shippers have read its last lines. Of a container that dies again and again the older
+// instances go as soon as there are too many. Owner: main(). Thread: the loop. Stops with its gate. What fails: a
+// failed removal is logged (event ContainerGCFailed comes with the node's events) and tried again next time. Source:
+// contract 02 §20, §12 (dead containers beyond the limit), §19 (logs go with their container).
 #pragma once
 
 #include <functional>
@@ -42,6 +43,9 @@ Garbage choose_garbage(const std::vector<cri::Container>& containers, const std:
                        const std::function<PodFate(const std::string& uid)>& fate, const GarbagePolicy& policy,
                        base::SystemTime now);
 
+// Of the dead instances of the container with that id the older ones that are too many: at least one stays.
+std::vector<cri::ContainerStatus> choose_surplus(const ObservedPod& observed, const std::string& id, int per_container);
+
 class GarbageCollector {
  public:
   static constexpr base::Duration period = std::chrono::minutes(1);
@@ -64,12 +68,14 @@ class GarbageCollector {
              std::function<std::vector<std::string>()> known);
   // A pod has gone: collect what it left behind soon.
   void pod_gone() { bell_.notify(); }
+  // That container has ended: what is now too much of it goes at once.
+  void container_died(const ObservedPtr& observed, const std::string& id);
   // One pass now.
   base::Task<void> collect();
 
  private:
   base::Task<void> run();
-  base::Task<void> remove_container(cri::Container container);
+  base::Task<void> remove_container(std::string id);
   base::Task<Status> kill_unknown(cri::ContainerStatus status);
   base::Task<void> remove_sandbox(cri::PodSandbox sandbox);
 
@@ -81,6 +87,7 @@ class GarbageCollector {
   GarbagePolicy policy_;
   base::Logger log_;
   base::Notification bell_;
+  base::Gate* gate_ = nullptr;
   std::function<PodFate(const std::string&)> fate_;
   std::function<bool()> ready_;
   std::function<std::vector<std::string>()> known_;

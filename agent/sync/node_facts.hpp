@@ -23,6 +23,7 @@ struct NodeFacts {
   Paths paths;
   std::string resolv_conf = "/etc/resolv.conf";  // "" = no file
   base::Duration sync_frequency = std::chrono::minutes(1);
+  base::Duration restart_backoff_first = std::chrono::seconds(10);
   base::Duration restart_backoff_cap = std::chrono::seconds(300);
   base::SystemTime agent_started{};
   bool standalone = true;

@@ -25,10 +25,6 @@ bool init_failed(const ContainerStatus& status) {
   return status.state == ContainerState::exited && (status.exit_code != 0 || status.reason == "OOMKilled");
 }
 
-std::string definition_message(const std::string& name) {
-  return "Container " + name + " definition changed, will be restarted";
-}
-
 // Gathers the steps of one planning; the order of the member functions is that of contract 02 §6.
 class Planner {
  public:
@@ -86,7 +82,7 @@ class Planner {
       if (restart_decision(in_.pod, container, status->exit_code) == RestartDecision::restart_all)
         causes.push_back(name);
     });
-    if (causes.empty()) return false;
+    if (causes.empty() && !in_.restart_all) return false;
     RestartAllContainers step;
     const auto is_cause = [&](const std::string& name) {
       return std::find(causes.begin(), causes.end(), name) != causes.end();
@@ -102,7 +98,9 @@ class Planner {
     collect(ContainerType::init, false);
     collect(ContainerType::regular, true);
     collect(ContainerType::init, true);
-    because("container " + causes.front() + " exited with a rule that restarts all containers");
+    if (step.remove_ids.empty()) return false;
+    because(causes.empty() ? "a restart of all containers is under way"
+                           : "container " + causes.front() + " exited with a rule that restarts all containers");
     out_.steps.emplace_back(std::move(step));
     return true;
   }
@@ -212,7 +210,7 @@ class Planner {
     if (status.state == ContainerState::running) return;
     if (status.state == ContainerState::created) return start_init(i, "was created but not started");
     if (!init_failed(status)) return start_next_init(i, initialized);
-    if (status.state == ContainerState::unknown) kill_unknown(status);
+    if (status.state == ContainerState::unknown) kill_unknown(status, "Init container");
     const int code = status.state == ContainerState::exited && status.exit_code != 0 ? status.exit_code : 137;
     if (restart_decision(in_.pod, container, code) == RestartDecision::no) {
       because("init container " + container.name() + " failed and may not be restarted");
@@ -226,13 +224,15 @@ class Planner {
     switch (status.state) {
       case ContainerState::exited: return start_init(i, "is a sidecar that exited");
       case ContainerState::created: return start_init(i, "was created but not started");
-      case ContainerState::unknown: kill_unknown(status); return start_init(i, "is a sidecar of unknown state");
+      case ContainerState::unknown:
+        kill_unknown(status, "Init container");
+        return start_init(i, "is a sidecar of unknown state");
       case ContainerState::running: break;
     }
     const ProbeView probes = probe(status.id);
     if (container.has_startupprobe() && probes.startup != ProbeResult::success) {
       if (probes.startup == ProbeResult::failure) {
-        kill(status, "Container " + container.name() + " failed startup probe, will be restarted", true, false);
+        kill(status, "Init container " + container.name() + " failed startup probe", true, false);
         start_init(i, "failed its startup probe");
       }
       return;
@@ -243,10 +243,10 @@ class Planner {
       start_init(i + 1, "is the next in order");
     }
     if (definition_changed(container, status)) {
-      kill(status, definition_message(container.name()), false, false);
+      kill(status, "Init container " + container.name() + " definition changed", false, false);
       start_init(i, "has a new definition");
     } else if (container.has_livenessprobe() && probes.liveness == ProbeResult::failure) {
-      kill(status, "Container " + container.name() + " failed liveness probe, will be restarted", false, true);
+      kill(status, "Init container " + container.name() + " failed liveness probe", false, true);
       start_init(i, "failed its liveness probe");
     }
   }
@@ -304,7 +304,7 @@ class Planner {
       return;
     }
     if (status->state == ContainerState::unknown) {
-      kill_unknown(*status);
+      kill_unknown(*status, "Container");
       because("container " + container.name() + " is in unknown state");
       regular_to_start_.push_back({ContainerType::regular, i});
       return;
@@ -319,8 +319,8 @@ class Planner {
     kills_.push_back(KillContainer{status.id, status.metadata.name, std::move(message), startup, liveness});
   }
 
-  void kill_unknown(const ContainerStatus& status) {
-    kill(status, "Container is in \"unknown\" state, try killing it before restart", false, false);
+  void kill_unknown(const ContainerStatus& status, const std::string& what) {
+    kill(status, what + " is in \"unknown\" state, try killing it before restart", false, false);
   }
 
   void stop_everything() {
@@ -331,13 +331,16 @@ class Planner {
     ephemeral_to_start_.clear();
   }
 
-  // contract 02 §6: before a new instance, keep only the newest dead one of each init container.
+  // contract 02 §6: only the newest dead instance of each init container is kept. One of unknown state may run: garbage
+  // collection kills it before it removes it.
   void prune_init_containers() {
     for (const auto& container : spec_.initcontainers()) {
       bool newest_kept = false;
       for (const auto& status : in_.observed.containers) {
-        if (status.metadata.name != container.name() || status.state != ContainerState::exited) continue;
-        if (newest_kept) out_.steps.emplace_back(RemoveContainer{status.id, container.name()});
+        const bool exited = status.state == ContainerState::exited;
+        const bool dead = exited || status.state == ContainerState::unknown;
+        if (status.metadata.name != container.name() || !dead) continue;
+        if (newest_kept && exited) out_.steps.emplace_back(RemoveContainer{status.id, container.name()});
         newest_kept = true;
       }
     }
@@ -350,7 +353,7 @@ class Planner {
       return;
     }
     for (auto& step : kills_) out_.steps.emplace_back(std::move(step));
-    if (!init_to_start_.empty()) prune_init_containers();
+    prune_init_containers();
     for (const ContainerRef ref : ephemeral_to_start_) out_.steps.emplace_back(start_step(ref));
     for (const ContainerRef ref : init_to_start_) out_.steps.emplace_back(start_step(ref));
     for (const ContainerRef ref : regular_to_start_) out_.steps.emplace_back(start_step(ref));

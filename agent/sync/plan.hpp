@@ -39,6 +39,8 @@ struct PlanInput {
   // When each exited container ended, by container id, on the steady clock (the worker's own record; see ExitClock).
   const std::map<std::string, base::SteadyTime>& exits;
   base::SteadyTime now;
+  // A restart of all containers has begun and is not over (condition AllContainersRestarting).
+  bool restart_all = false;
 };
 
 // Kills all containers and stops all sandboxes of the pod.

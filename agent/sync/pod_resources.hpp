@@ -30,6 +30,8 @@ class PodCgroups {
   virtual ~PodCgroups() = default;
   // The cgroup_parent that the sandbox is given; empty without cgroupsPerQOS.
   virtual std::string parent_of(const api::Pod& pod) const = 0;
+  // It is there, or none is made for this pod.
+  virtual base::Task<bool> exists(api::PodPtr pod) = 0;
   virtual base::Task<Status> ensure(api::PodPtr pod) = 0;
   virtual base::Task<Status> remove(std::string uid) = 0;
   // What is in force for the pod; nothing when it has no cgroup of ours.

@@ -124,6 +124,7 @@ base::Task<bool> PodRuntime::do_restart_all(std::shared_ptr<Execution> run, Rest
       co_return false;
     }
   }
+  run->outcome.removed_all = true;
   co_return true;
 }
 

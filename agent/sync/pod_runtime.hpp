@@ -41,6 +41,7 @@ struct SyncOutcome {
   std::map<std::string, base::SteadyTime> retry_of;  // by container name
   bool did_anything = false;
   bool created_sandbox = false;
+  bool removed_all = false;  // a restart of all containers has come to its second half
 
   bool ok() const { return errors.empty(); }
 };

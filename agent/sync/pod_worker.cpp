@@ -15,6 +15,17 @@ constexpr auto kErrorRetry = std::chrono::seconds(10);
 constexpr auto kNetworkRetry = std::chrono::seconds(1);
 constexpr double kJitter = 0.5;
 
+base::Task<void> tell_exceeded(WorkerContext context, api::PodPtr pod, std::shared_ptr<const bool> still_running,
+                               base::Duration patience) {
+  co_await context.clock.sleep_for(patience);
+  if (!*still_running) co_return;
+  PodEvent event;
+  event.warning = true;
+  event.reason = "ExceededGracePeriod";
+  event.message = "Container runtime did not kill the pod within specified grace period.";
+  context.events.record(*pod, std::move(event));
+}
+
 }  // namespace
 
 std::string_view to_string(WorkerState state) {
@@ -35,7 +46,7 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
       bell_(context.loop),
       interrupt_(context.loop),
       observed_(std::make_shared<ObservedPod>()),
-      backoff_(BackoffLimits{std::min<base::Duration>(std::chrono::seconds(10), context.facts.restart_backoff_cap),
+      backoff_(BackoffLimits{std::min(context.facts.restart_backoff_first, context.facts.restart_backoff_cap),
                              context.facts.restart_backoff_cap}) {
   // What was last shown is what the next status goes on from; nothing is computed before the runtime was looked at.
   if (const auto known = context_.sink.known(*pod_)) {
@@ -47,7 +58,10 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
   heed_the_api();
 }
 
-void PodWorker::start(base::Gate& gate) { base::spawn(gate, "pod " + pod_->metadata().uid(), run()); }
+void PodWorker::start(base::Gate& gate) {
+  gate_ = &gate;
+  base::spawn(gate, "pod " + pod_->metadata().uid(), run());
+}
 
 void PodWorker::update(api::PodPtr pod) {
   pod_ = std::move(pod);
@@ -82,6 +96,8 @@ void PodWorker::heed_the_api() {
 }
 
 void PodWorker::terminate(Termination termination) {
+  // contract 02 §5: a 0 counts as not given.
+  if (termination.grace && termination.grace->count() == 0) termination.grace.reset();
   if (termination_) {
     termination_->deleted = termination_->deleted || termination.deleted;
     if (termination.grace && *termination.grace < grace()) {
@@ -95,11 +111,20 @@ void PodWorker::terminate(Termination termination) {
   journal_.log().info("Pod is terminating", {{"why", termination.why}});
   termination_ = std::move(termination);
   termination_->since = context_.clock.now();
+  if (termination_->evicts) watch_the_grace();
   if (state_ == WorkerState::sync) {
     state_ = WorkerState::terminating;
     interrupt_.notify();
   }
   wake();
+}
+
+// contract 02 §9: who ends a pod to get its room waits for so long.
+void PodWorker::watch_the_grace() {
+  if (gate_ == nullptr) return;
+  const auto patience = std::max<base::Duration>(std::chrono::seconds(10), grace() * 3 / 2);
+  base::spawn(*gate_, "grace period of pod " + pod_->metadata().uid(),
+              tell_exceeded(context_, pod_, still_running_, patience));
 }
 
 std::optional<base::SteadyTime> PodWorker::backoff_end(const std::string& container) const {
@@ -126,9 +151,10 @@ base::Task<void> PodWorker::rounds() {
       const bool done = co_await terminated_round();
       if (done) co_return;
     } else {
-      auto round = guarded(at_start == WorkerState::sync ? sync_round() : terminating_round()) || interrupt_.wait();
+      auto round = guarded(at_start == WorkerState::sync ? sync_round() : terminating_round()) || interrupt_.wait() ||
+                   until_overdue();
       const auto ended = co_await std::move(round);
-      if (ended.index() == 1) {
+      if (ended.index() != 0) {
         // What the round was doing may have taken effect.
         last_change_ = context_.clock.steady_now();
         continue;
@@ -136,6 +162,9 @@ base::Task<void> PodWorker::rounds() {
       next = std::get<0>(ended);
     }
     if (state_ != at_start) continue;
+    if (const auto end = deadline(); end && state_ == WorkerState::sync) {
+      next = std::clamp<base::Duration>(*end - context_.clock.steady_now(), base::Duration::zero(), next);
+    }
     auto pause = bell_.wait() || context_.clock.sleep_for(next);
     co_await std::move(pause);
   }
@@ -181,7 +210,9 @@ base::Task<base::Duration> PodWorker::sync_round() {
   compute_status();
   publish(true);
   if (is_terminal(status_)) {
-    terminate({"all its containers have finished: phase " + status_.phase(), std::nullopt, std::nullopt, false});
+    terminate({is_overdue() ? "it was active for longer than its deadline"
+                            : "all its containers have finished: phase " + status_.phase(),
+               std::nullopt, std::nullopt, false});
     co_return base::Duration::zero();
   }
   base::Duration retry{};
@@ -189,7 +220,13 @@ base::Task<base::Duration> PodWorker::sync_round() {
   const bool prepared = co_await prepare(volumes, retry);
   if (!prepared) co_return retry;
   const auto probes = context_.probes.views(*pod_);
-  const PlanInput input{*pod_, *observed_, backoff_, probes, exit_clock_.exits(), context_.clock.steady_now()};
+  const PlanInput input{*pod_,
+                        *observed_,
+                        backoff_,
+                        probes,
+                        exit_clock_.exits(),
+                        context_.clock.steady_now(),
+                        restarts_all(*pod_, *observed_, status_)};
   PodRuntime::SyncRequest request;
   request.pod = pod_;
   request.observed = observed_;
@@ -206,6 +243,8 @@ base::Task<base::Duration> PodWorker::sync_round() {
     last_change_ = context_.clock.steady_now();
     context_.observer.look_again(pod_->metadata().uid());
   }
+  // contract 02 §6.5: begun anew without waiting for anything.
+  if (outcome.removed_all) co_return std::chrono::milliseconds(1);
   if (!outcome.waiting.empty()) co_await show_failures();
   base::Duration next = outcome.ok() ? after_success() : after_error(kErrorRetry);
   if (outcome.retry_at) {
@@ -231,13 +270,14 @@ void PodWorker::fail(const std::string& reason, const std::string& text, const s
 }
 
 base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& retry) {
-  if (const std::string problem = context_.health.network_problem();
-      !problem.empty() && !pod_->spec().hostnetwork() && !observed_->any_ready_sandbox()) {
+  if (const std::string problem = context_.health.network_problem(); !problem.empty() && !pod_->spec().hostnetwork()) {
     fail("NetworkNotReady", "network is not ready: " + problem, "the pod network of the container runtime");
     retry = after_error(kNetworkRetry);
     co_return false;
   }
   context_.objects.hold(pod_);
+  const bool in_its_cgroup = co_await leave_lost_cgroup(retry);
+  if (!in_its_cgroup) co_return false;
   auto grouped = co_await context_.cgroups.ensure(pod_);
   if (!grouped.ok()) {
     fail("FailedCreatePodContainer", "unable to ensure pod container exists: " + grouped.error().to_string(),
@@ -261,6 +301,26 @@ base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& re
   context_.probes.start(pod_);
   context_.probes.see(*pod_, *observed_, status_);
   co_return true;
+}
+
+// contract 02 §5.1: what runs outside of the pod's cgroup, after a change of cgroupsPerQOS or of the driver, is ended
+// before the cgroup is made. A pod that may not restart is then over.
+base::Task<bool> PodWorker::leave_lost_cgroup(base::Duration& retry) {
+  const auto& shown = status_.containerstatuses();
+  const bool runs = std::any_of(shown.begin(), shown.end(), [](const auto& c) { return c.state().has_running(); });
+  if (!runs) co_return true;
+  const bool grouped = co_await context_.cgroups.exists(pod_);
+  if (grouped) co_return true;
+  journal_.decided("its containers are ended first: they run, but the pod's cgroup is not there");
+  auto killed = co_await context_.killer.kill_pod(pod_, observed_, std::nullopt);
+  last_change_ = context_.clock.steady_now();
+  context_.observer.look_again(pod_->metadata().uid());
+  retry = std::chrono::milliseconds(1);
+  if (!killed.ok()) {
+    journal_.failed("error killing pod: " + killed.error().to_string());
+    retry = after_error(kErrorRetry);
+  }
+  co_return false;
 }
 
 void PodWorker::apply(const SyncOutcome& outcome) {
@@ -302,6 +362,7 @@ base::Task<base::Duration> PodWorker::terminating_round() {
   if (!anything_left) {
     context_.probes.stop(pod_->metadata().uid());
     state_ = WorkerState::terminated;
+    *still_running_ = false;
     co_return base::Duration::zero();
   }
   if (std::exchange(killed_, false)) {
@@ -334,6 +395,8 @@ base::Task<base::Duration> PodWorker::terminating_round() {
 
 base::Task<bool> PodWorker::terminated_round() {
   const std::string uid = pod_->metadata().uid();
+  compute_status();
+  publish(false);
   journal_.waits_for("its volumes to be unmounted");
   auto unmounted = co_await context_.volumes.unmount(uid);
   if (!unmounted.ok()) {

@@ -61,12 +61,16 @@ struct Termination {
   std::optional<ForcedEnd> forced;
   bool deleted = false;      // the pod itself is gone or asked to go, not only finished
   bool unknown = false;      // no source ever told us of it: there is nobody to tell its status
+  bool evicts = false;       // to get its room: event ExceededGracePeriod when that takes too long
   base::SystemTime since{};  // set by the worker
 };
 
 class PodWorker {
  public:
   PodWorker(const WorkerContext& context, api::PodPtr pod, std::function<void()> on_finished);
+  ~PodWorker() { *still_running_ = false; }
+  PodWorker(const PodWorker&) = delete;
+  PodWorker& operator=(const PodWorker&) = delete;
 
   // Spawns the worker in `gate`.
   void start(base::Gate& gate);
@@ -96,12 +100,19 @@ class PodWorker {
   base::Task<base::Duration> sync_round();
   base::Task<base::Duration> terminating_round();
   base::Task<bool> terminated_round();
+  // Ends the containers of a pod whose cgroup is gone; false when there were any: then the round is over.
+  base::Task<bool> leave_lost_cgroup(base::Duration& retry);
   void fail(const std::string& reason, const std::string& text, const std::string& waits_for);
   base::Task<bool> prepare(ResolvedVolumes& volumes, base::Duration& retry);
   base::Task<bool> observe();
   base::Task<void> read_termination_messages();
   base::Task<void> read_cgroup();
   void heed_the_api();
+  // When activeDeadlineSeconds are over.
+  std::optional<base::SteadyTime> deadline();
+  bool is_overdue();
+  base::Task<void> until_overdue();
+  void watch_the_grace();
   void compute_status();
   void publish(bool containers_may_run);
   std::function<void()> sandbox_hook();
@@ -118,7 +129,10 @@ class PodWorker {
   Journal journal_;
   WorkerState state_ = WorkerState::sync;
   std::optional<Termination> termination_;
-  base::Notification bell_;         // something happened: make a round
+  base::Gate* gate_ = nullptr;                                          // where the worker runs
+  std::shared_ptr<bool> still_running_ = std::make_shared<bool>(true);  // for tasks that may outlive the worker
+  std::optional<base::SteadyTime> active_since_;                        // startTime on the steady clock
+  base::Notification bell_;                                             // something happened: make a round
   base::Notification interrupt_;    // leave the round in progress: termination has begun
   bool killed_ = false;             // the last kill succeeded: the next look must show nothing running
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer

@@ -7,6 +7,8 @@
 namespace keelson::agent {
 namespace {
 
+constexpr std::string_view kDeadlineExceeded = "DeadlineExceeded";
+constexpr std::string_view kOverdueMessage = "Pod was active on the node longer than the specified deadline";
 constexpr char kTerminationPathAnnotation[] = "io.kubernetes.container.terminationMessagePath";
 constexpr char kTerminationPolicyAnnotation[] = "io.kubernetes.container.terminationMessagePolicy";
 
@@ -51,6 +53,30 @@ base::Task<void> PodWorker::read_termination_messages() {
   }
 }
 
+// The steady clock counts, so that a jump of the system time neither ends a pod nor spares it.
+std::optional<base::SteadyTime> PodWorker::deadline() {
+  if (!pod_->spec().has_activedeadlineseconds() || !status_.has_starttime()) return std::nullopt;
+  if (!active_since_) {
+    const base::SystemTime start{std::chrono::seconds(status_.starttime().seconds())};
+    const base::Duration active = context_.clock.now() - start;
+    active_since_ = context_.clock.steady_now() - std::max(active, base::Duration::zero());
+  }
+  constexpr std::int64_t kMost = 100ll * 365 * 24 * 3600;  // a clock of nanoseconds holds no more
+  return *active_since_ + std::chrono::seconds(std::min(pod_->spec().activedeadlineseconds(), kMost));
+}
+
+bool PodWorker::is_overdue() {
+  const auto end = deadline();
+  return end && *end <= context_.clock.steady_now();
+}
+
+// A round must not hold up the end, whatever it waits for.
+base::Task<void> PodWorker::until_overdue() {
+  base::SteadyTime until = base::SteadyTime::max();
+  if (state_ == WorkerState::sync && !is_overdue()) until = deadline().value_or(until);
+  co_await context_.clock.sleep_until(until);
+}
+
 void PodWorker::compute_status() {
   const auto probes = context_.probes.views(*pod_);
   StatusInput input{*pod_, status_, *observed_, probes, waiting_, termination_messages_};
@@ -61,10 +87,19 @@ void PodWorker::compute_status() {
   input.terminating = termination_.has_value();
   input.stopped = input.terminating && !observed_->any_running() && !observed_->any_ready_sandbox();
   if (termination_) input.forced = termination_->forced;
+  const bool overdue = is_overdue();
+  if (overdue && !input.forced) {
+    input.forced = ForcedEnd{"Failed", std::string(kDeadlineExceeded), std::string(kOverdueMessage), ""};
+  }
   input.pod_cgroup = pod_cgroup_;
+  input.stop_signals = context_.facts.info.container_stop_signals;
   input.recursive_read_only = handler_mounts_recursively(context_.facts, *pod_);
   const std::string before = status_.phase();
   status_ = agent::status(input);
+  // contract 02 §14: told with every status from then on.
+  if (overdue && state_ != WorkerState::finished && status_.reason() == kDeadlineExceeded) {
+    context_.events.record(*pod_, {false, std::string(kDeadlineExceeded), std::string(kOverdueMessage), ""});
+  }
   if (!before.empty() && before != status_.phase()) {
     journal_.log().info("Pod phase changed", {{"from", before}, {"to", status_.phase()}});
   }

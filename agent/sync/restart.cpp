@@ -51,6 +51,38 @@ bool restarts_after_probe_kill(const api::Pod& pod, const api::core::Container& 
   return policy_restarts(own.empty() ? inherited_policy(pod) : own, true);
 }
 
+bool can_restart_all(const api::Pod& pod) {
+  const auto asks = [](const api::core::Container& container) {
+    return std::any_of(container.restartpolicyrules().begin(), container.restartpolicyrules().end(),
+                       [](const auto& rule) { return rule.action() == "RestartAllContainers"; });
+  };
+  return std::any_of(pod.spec().containers().begin(), pod.spec().containers().end(), asks) ||
+         std::any_of(pod.spec().initcontainers().begin(), pod.spec().initcontainers().end(), asks);
+}
+
+bool restarts_all(const api::Pod& pod, const ObservedPod& observed, const api::core::PodStatus& before) {
+  if (!can_restart_all(pod)) return false;
+  for (const auto& condition : before.conditions()) {
+    if (condition.type() == "AllContainersRestarting" && condition.status() == "True") return true;
+  }
+  bool asked = false;
+  for_each_container(pod, [&](ContainerRef ref, const std::string& name) {
+    const cri::ContainerStatus* newest = observed.newest(name);
+    if (ref.type == ContainerType::ephemeral || newest == nullptr || newest->state != cri::ContainerState::exited)
+      return;
+    asked = asked || restart_decision(pod, container_of(pod, ref), newest->exit_code) == RestartDecision::restart_all;
+  });
+  return asked;
+}
+
+bool all_removed(const api::Pod& pod, const ObservedPod& observed) {
+  bool removed = true;
+  for_each_container(pod, [&](ContainerRef ref, const std::string& name) {
+    if (ref.type != ContainerType::ephemeral && observed.newest(name) != nullptr) removed = false;
+  });
+  return removed;
+}
+
 std::optional<RestartBackoff::Wait> RestartBackoff::waiting(const std::string& key, base::SteadyTime exited,
                                                             base::SteadyTime now) const {
   const auto found = entries_.find(key);

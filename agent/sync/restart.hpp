@@ -1,12 +1,14 @@
-// Whether an exited container is started again, and when: restart policies, rules and back-off.
+// Whether an exited container is started again, and when: restart policies, rules, restarts of all, back-off.
 //
 // Pure functions and one table of plain values; owner of the table is the pod's worker. Times are the steady clock's,
-// so a jump of the system time neither stops nor hurries a restart. Source: contract 02 §6.4 (decision), §7 (back-off).
+// so a jump of the system time neither stops nor hurries a restart. Source: contract 02 §6.4 (decision), §6.5, §7
+// (back-off).
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/sync/containers.hpp"
 #include "agent/sync/observed.hpp"
@@ -22,6 +24,17 @@ RestartDecision restart_decision(const api::Pod& pod, const api::core::Container
 
 // Whether the policies alone (not the rules) let a container that we kill for a failed probe come back.
 bool restarts_after_probe_kill(const api::Pod& pod, const api::core::Container& container);
+
+// --- contract 02 §6.5: all containers are restarted together ---
+
+// The reason of a container's states while that goes on.
+inline constexpr std::string_view kRestartingAll = "RestartingAllContainers";
+// Some rule of the pod asks for it.
+bool can_restart_all(const api::Pod& pod);
+// It has begun and is not over in `before`, or a container has exited with such a rule.
+bool restarts_all(const api::Pod& pod, const ObservedPod& observed, const api::core::PodStatus& before);
+// No container that must go is left in the runtime.
+bool all_removed(const api::Pod& pod, const ObservedPod& observed);
 
 // contract 02 §7: 10 s, doubled up to `cap`; an exit more than 2 x the default cap after the last update starts anew.
 struct BackoffLimits {

@@ -96,6 +96,7 @@ void AdmissionGate::push_out(const api::PodPtr& victim) {
   events_.record(*victim, {true, std::string(kPreemptingReason), message, ""});
   Termination termination{"a critical pod needs its room", std::nullopt,
                           ForcedEnd{"Failed", std::string(kPreemptingReason), message, kDisruption}};
+  termination.evicts = true;
   worker->terminate(std::move(termination));
 }
 

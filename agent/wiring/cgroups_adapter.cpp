@@ -61,6 +61,13 @@ std::string CgroupsAdapter::parent_of(const api::Pod& pod) const {
   return cgroups::path(driver, cgroups::pod(root_, tier_class(pod), pod.metadata().uid()));
 }
 
+base::Task<bool> CgroupsAdapter::exists(api::PodPtr pod) {
+  if (idle()) co_return true;
+  auto there = co_await look_for(pod);
+  // What cannot be told now must not end a pod.
+  co_return !there.ok() || *there;
+}
+
 base::Task<Status> CgroupsAdapter::ensure(api::PodPtr pod) {
   if (idle()) co_return Status();
   auto made = co_await make(pod);
@@ -78,6 +85,12 @@ base::Task<Result<cgroups::Ensured>> CgroupsAdapter::make(api::PodPtr pod) {
   return pool_.run<cgroups::Ensured>("make the pod's cgroup", kLimit, [driver = driver_, name, limits] {
     return driver->cgroupfs.ensure(name, limits);
   });
+}
+
+base::Task<Result<bool>> CgroupsAdapter::look_for(api::PodPtr pod) {
+  const cgroups::CgroupName name = cgroups::pod(root_, tier_class(*pod), pod->metadata().uid());
+  return pool_.run<bool>("look for the pod's cgroup", kLimit,
+                         [driver = driver_, name]() -> Result<bool> { return driver->cgroupfs.exists(name); });
 }
 
 base::Task<std::optional<PodCgroupValues>> CgroupsAdapter::values(api::PodPtr pod) {

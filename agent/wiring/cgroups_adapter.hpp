@@ -30,6 +30,7 @@ class CgroupsAdapter final : public PodCgroups {
   void use_systemd(bool systemd) { systemd_ = systemd; }
 
   std::string parent_of(const api::Pod& pod) const override;
+  base::Task<bool> exists(api::PodPtr pod) override;
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
   base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
@@ -39,6 +40,7 @@ class CgroupsAdapter final : public PodCgroups {
   struct Driver;
 
   base::Task<Result<PodCgroupValues>> read(api::PodPtr pod);
+  base::Task<Result<bool>> look_for(api::PodPtr pod);
   base::Task<Result<cgroups::Ensured>> make(api::PodPtr pod);
 
   CgroupsAdapter(base::BlockingPool& pool, base::Logger log, const NodeInfo& node);

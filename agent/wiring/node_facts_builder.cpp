@@ -57,6 +57,10 @@ Result<NodeFacts> build_node_facts(const config::Configuration& configuration, c
   facts.standalone = configuration.standalone();
   facts.resolv_conf = kubelet.resolv_conf;
   facts.sync_frequency = kubelet.sync_frequency;
+  if (configuration.gates.enabled("ReduceDefaultCrashLoopBackOffDecay")) {
+    facts.restart_backoff_first = std::chrono::seconds(1);
+    facts.restart_backoff_cap = std::chrono::seconds(60);
+  }
   if (kubelet.crash_loop_back_off.max_container_restart_period) {
     facts.restart_backoff_cap = *kubelet.crash_loop_back_off.max_container_restart_period;
   }
@@ -78,6 +82,7 @@ Result<NodeFacts> build_node_facts(const config::Configuration& configuration, c
   info.swap_behavior =
       kubelet.memory_swap.swap_behavior == "LimitedSwap" ? SwapBehavior::limited_swap : SwapBehavior::no_swap;
   info.seccomp_default = kubelet.seccomp_default;
+  info.container_stop_signals = configuration.gates.enabled("ContainerStopSignals");
   info.root_dir = facts.paths.root;
   info.logs_dir = facts.paths.logs;
   info.cluster_dns = kubelet.cluster_dns;

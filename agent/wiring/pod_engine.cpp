@@ -111,6 +111,9 @@ std::vector<std::string> PodEngine::known_uids() const {
 }
 
 void PodEngine::on_pleg_event(const pleg::PodEvent& event) {
+  if (event.type == pleg::EventType::container_died) {
+    garbage_.container_died(observed_of(event.snapshot, event.uid), event.id);
+  }
   if (workers_.worker(event.uid) != nullptr) {
     // contract 02 §12: the removal of a dead container changes nothing that a worker would act on.
     if (event.type != pleg::EventType::container_removed) workers_.wake(event.uid);

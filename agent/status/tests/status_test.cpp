@@ -25,6 +25,7 @@ class PodStatus : public ::testing::Test {
   std::map<std::string, std::string> termination;
   base::SystemTime now{std::chrono::hours(500'000)};
   bool terminating = false;
+  bool stop_signals = false;
 
   void container(const std::string& id, const api::core::Container& spec, ContainerState state, int code = 0,
                  std::uint32_t attempt = 0) {
@@ -40,6 +41,7 @@ class PodStatus : public ::testing::Test {
     input.agent_started = now;
     input.terminating = terminating;
     input.stopped = terminating;
+    input.stop_signals = stop_signals;
     return status(input);
   }
 
@@ -228,6 +230,124 @@ TEST_F(PodStatus, FailsWhenAnInitContainerFailedForGood) {
   EXPECT_EQ(run().phase(), "Failed");
 }
 
+TEST_F(PodStatus, TakesAnInitContainerThatTheRuntimeForgotForDoneOnceThePodWasInitialized) {
+  *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+  observed.sandboxes = {make_sandbox("s")};
+  EXPECT_TRUE(run().initcontainerstatuses(0).state().has_waiting());
+  container("a0", pod.spec().containers(0), ContainerState::exited, 1);
+  const auto state = run().initcontainerstatuses(0).state();
+  EXPECT_EQ(state.terminated().reason(), "Completed");
+  EXPECT_EQ(state.terminated().exitcode(), 0);
+  EXPECT_EQ(state.terminated().message(),
+            "Unable to get init container status from container runtime and pod has been initialized, treat it as "
+            "exited normally");
+  // What is known of its end is better than a guess.
+  auto& was = *before.add_initcontainerstatuses();
+  was.set_name("i0");
+  was.mutable_state()->mutable_terminated()->set_reason("Completed");
+  was.mutable_state()->mutable_terminated()->set_containerid("containerd://i0");
+  EXPECT_EQ(run().initcontainerstatuses(0).state().terminated().containerid(), "containerd://i0");
+}
+
+// Container a asks for a restart of all by exiting with 42; b runs, i0 is done.
+struct RestartOfAll : PodStatus {
+  RestartOfAll() {
+    pod = make_pod({"a", "b"}, "Never");
+    *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+    pod.mutable_metadata()->set_generation(3);
+    auto& a = *pod.mutable_spec()->mutable_containers(0);
+    a.set_restartpolicy("Never");
+    auto& rule = *a.add_restartpolicyrules();
+    rule.set_action("RestartAllContainers");
+    rule.mutable_exitcodes()->set_operator_("In");
+    rule.mutable_exitcodes()->add_values(42);
+    observed.sandboxes = {make_sandbox("s")};
+    container("i0", pod.spec().initcontainers(0), ContainerState::exited, 0);
+    container("a0", a, ContainerState::running);
+    container("b0", pod.spec().containers(1), ContainerState::running);
+    before = run();
+  }
+  void a_exits(int code) {
+    auto& a = *std::find_if(observed.containers.begin(), observed.containers.end(),
+                            [](const auto& status) { return status.id == "a0"; });
+    a.state = ContainerState::exited;
+    a.exit_code = code;
+  }
+};
+
+TEST_F(RestartOfAll, ItsConditionIsThereWheneverARuleMayAskForIt) {
+  EXPECT_EQ(condition("AllContainersRestarting"), "False  ");
+  EXPECT_FALSE(run().conditions().rbegin()->has_observedgeneration());
+  EXPECT_TRUE(run().conditions(0).has_observedgeneration());
+  pod.mutable_spec()->mutable_containers(0)->clear_restartpolicyrules();
+  EXPECT_EQ(condition("AllContainersRestarting"), "absent");
+}
+
+TEST_F(RestartOfAll, IsShownUntilAllContainersAreGoneAndThenInTheirStates) {
+  a_exits(42);
+  EXPECT_EQ(condition("AllContainersRestarting"),
+            "True RestartAllContainersStarted container exited with restart policy rule");
+  EXPECT_EQ(run().phase(), "Running");
+  before = run();
+  // Some are gone, and with them what asked for it.
+  observed.containers.erase(observed.containers.begin(), observed.containers.begin() + 2);
+  EXPECT_EQ(condition("AllContainersRestarting").substr(0, 4), "True");
+  observed.containers.clear();
+  const auto result = run();
+  EXPECT_EQ(condition("AllContainersRestarting"), "False  ");
+  EXPECT_EQ(result.phase(), "Pending") << "init containers run again";
+  for (const auto* list : {&result.containerstatuses(), &result.initcontainerstatuses()}) {
+    for (const auto& status : *list) {
+      EXPECT_EQ(status.state().waiting().reason(), "RestartingAllContainers") << status.name();
+      EXPECT_EQ(status.state().waiting().message(), "The container is removed because RestartAllContainers in place");
+      EXPECT_EQ(status.laststate().terminated().reason(), "RestartingAllContainers");
+      EXPECT_EQ(status.laststate().terminated().exitcode(), 137);
+      EXPECT_EQ(status.restartcount(), 1);
+    }
+  }
+  before = result;
+  EXPECT_EQ(run().containerstatuses(0).state().waiting().reason(), "PodInitializing");
+  EXPECT_EQ(run().containerstatuses(0).restartcount(), 1);
+  EXPECT_EQ(run().containerstatuses(0).laststate().terminated().exitcode(), 137);
+  // The runtime, which forgot, begins to count at 0.
+  container("i0", pod.spec().initcontainers(0), ContainerState::running);
+  EXPECT_EQ(run().initcontainerstatuses(0).restartcount(), 1);
+}
+
+TEST_F(RestartOfAll, WithoutInitContainersThePodKeepsRunning) {
+  pod.mutable_spec()->clear_initcontainers();
+  observed.containers.erase(std::remove_if(observed.containers.begin(), observed.containers.end(),
+                                           [](const auto& status) { return status.id == "i0"; }),
+                            observed.containers.end());
+  a_exits(42);
+  before = run();
+  observed.containers.clear();
+  EXPECT_EQ(run().phase(), "Running");
+}
+
+TEST_F(RestartOfAll, AnotherExitCodeEndsTheContainer) {
+  a_exits(1);
+  EXPECT_EQ(condition("AllContainersRestarting"), "False  ");
+  EXPECT_EQ(run().containerstatuses(0).state().terminated().exitcode(), 1);
+}
+
+TEST_F(RestartOfAll, IsOverWhenThePodIs) {
+  for (const auto& [phase, reason] : {std::pair("Failed", "PodFailed"), std::pair("Succeeded", "PodCompleted")}) {
+    before.set_phase(phase);
+    EXPECT_EQ(condition("AllContainersRestarting"), "False " + std::string(reason) + " ");
+  }
+}
+
+TEST_F(PodStatus, ShowsTheStopSignalOnlyWithItsGate) {
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  observed.containers[0].stop_signal = 29;
+  EXPECT_FALSE(run().containerstatuses(0).has_stopsignal());
+  stop_signals = true;
+  EXPECT_EQ(run().containerstatuses(0).stopsignal(), "SIGUSR1");
+  observed.containers[0].stop_signal = 0;
+  EXPECT_FALSE(run().containerstatuses(0).has_stopsignal());
+}
+
 TEST_F(PodStatus, NeedsStartupAndReadinessProbesToAgree) {
   auto& spec = *pod.mutable_spec()->mutable_containers(0);
   spec.mutable_startupprobe();
@@ -283,6 +403,39 @@ TEST_F(PodStatus, OfAFinishedPodEndsWhatNeverEndedVisibly) {
   make_final(pod, result);
   EXPECT_EQ(result.phase(), "Failed");
   EXPECT_EQ(result.containerstatuses(0).state().terminated().reason(), "ContainerStatusUnknown");
+}
+
+TEST_F(PodStatus, OfAFinishedPodEndsInitContainersAsFarAsTheyHaveBegun) {
+  struct Row {
+    const char* what;
+    std::optional<int> first, second;  // exit codes; none: never begun
+    std::vector<std::string> ended;    // by the final status
+  };
+  const Row rows[] = {
+      {"none has begun: the first counts all the same", {}, {}, {"first"}},
+      {"the first is done", 0, {}, {}},
+      {"the second is done, so the first was, too, and the pod is initialized", {}, 0, {"first", "a"}},
+      {"the second failed", 0, 1, {}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    pod = make_pod({"a"});
+    observed = {};
+    for (const char* name : {"first", "second"}) {
+      *pod.mutable_spec()->add_initcontainers() = make_container(name);
+      const auto code = std::string(name) == "first" ? row.first : row.second;
+      if (code) container(name, make_container(name), ContainerState::exited, *code);
+    }
+    auto result = run();
+    make_final(pod, result);
+    std::vector<std::string> ended;
+    for (const auto* list : {&result.initcontainerstatuses(), &result.containerstatuses()}) {
+      for (const auto& status : *list) {
+        if (status.state().terminated().reason() == "ContainerStatusUnknown") ended.push_back(status.name());
+      }
+    }
+    EXPECT_EQ(ended, row.ended);
+  }
 }
 
 }  // namespace

@@ -19,13 +19,14 @@ using namespace std::chrono_literals;
 
 // A pod, what the runtime shows of it, and the plan that follows, as one readable line of steps.
 class Planner : public ::testing::Test {
- protected:
+ public:
   api::Pod pod = make_pod({"a"});
   ObservedPod observed;
   RestartBackoff backoff;
   std::map<std::string, ProbeView> probes;
   std::map<std::string, base::SteadyTime> exits;
   base::SteadyTime now{1h};
+  bool restart_all = false;
 
   void sandbox(cri::PodSandboxStatus status) { observed.sandboxes.push_back(std::move(status)); }
 
@@ -36,7 +37,7 @@ class Planner : public ::testing::Test {
     sort_newest_first(observed);
   }
 
-  Plan run() { return plan({pod, observed, backoff, probes, exits, now}); }
+  Plan run() { return plan({pod, observed, backoff, probes, exits, now, restart_all}); }
 
   std::string steps() {
     std::string out;
@@ -219,6 +220,63 @@ TEST_F(Planner, KeepsOnlyTheNewestDeadInstanceOfAnInitContainer) {
   EXPECT_EQ(steps(), "remove i0-0, start i0");
 }
 
+TEST_F(Planner, PrunesInitContainersWhateverElseIsToDo) {
+  *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+  sandbox(make_sandbox("s0"));
+  container("i0-0", pod.spec().initcontainers(0), ContainerState::unknown, 0, 0);
+  container("i0-1", pod.spec().initcontainers(0), ContainerState::exited, 1, 1);
+  container("i0-2", pod.spec().initcontainers(0), ContainerState::exited, 0, 2);
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  EXPECT_EQ(steps(), "remove i0-1") << "one of unknown state may run";
+}
+
+TEST_F(Planner, NamesInitContainersInTheTextsOfTheirKills) {
+  struct Row {
+    const char* what;
+    bool sidecar;
+    ContainerState state;
+    std::function<void(Planner&)> prepare;
+    const char* message;
+  };
+  const auto nothing = [](Planner&) {};
+  const Row rows[] = {
+      {"plain, unknown", false, ContainerState::unknown, nothing,
+       "Init container is in \"unknown\" state, try killing it before restart"},
+      {"sidecar, unknown", true, ContainerState::unknown, nothing,
+       "Init container is in \"unknown\" state, try killing it before restart"},
+      {"sidecar, startup probe", true, ContainerState::running,
+       [](Planner& t) {
+         t.pod.mutable_spec()->mutable_initcontainers(0)->mutable_startupprobe();
+         t.probes["i"].startup = ProbeResult::failure;
+       },
+       "Init container i failed startup probe"},
+      {"sidecar, liveness probe", true, ContainerState::running,
+       [](Planner& t) {
+         t.pod.mutable_spec()->mutable_initcontainers(0)->mutable_livenessprobe();
+         t.probes["i"].liveness = ProbeResult::failure;
+       },
+       "Init container i failed liveness probe"},
+      {"sidecar, new image", true, ContainerState::running,
+       [](Planner& t) { t.pod.mutable_spec()->mutable_initcontainers(0)->set_image("image:2"); },
+       "Init container i definition changed"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    pod = make_pod({"a"});
+    observed = {};
+    probes.clear();
+    *pod.mutable_spec()->add_initcontainers() = row.sidecar ? make_sidecar("i") : make_container("i");
+    sandbox(make_sandbox("s0"));
+    container("i", pod.spec().initcontainers(0), row.state);
+    row.prepare(*this);
+    std::vector<std::string> messages;
+    for (const Step& step : run().steps) {
+      if (const auto* kill = std::get_if<KillContainer>(&step)) messages.push_back(kill->message);
+    }
+    EXPECT_EQ(messages, std::vector<std::string>{row.message});
+  }
+}
+
 TEST_F(Planner, DoesNotRunPlainInitContainersAgainOnceTheRegularOnesRun) {
   *pod.mutable_spec()->add_initcontainers() = make_container("i0");
   sandbox(make_sandbox("s0"));
@@ -298,6 +356,14 @@ TEST_F(Planner, RemovesEveryContainerBeforeARestartOfAll) {
   container("a0", spec, ContainerState::exited, 7);
   container("b0", pod.spec().containers(1), ContainerState::running);
   EXPECT_EQ(steps(), "restart all: b0 i0-0 a0");
+  // What asked for it is gone before the rest is: the condition remembers.
+  observed.containers.erase(std::remove_if(observed.containers.begin(), observed.containers.end(),
+                                           [](const auto& status) { return status.id == "a0"; }),
+                            observed.containers.end());
+  restart_all = true;
+  EXPECT_EQ(steps(), "restart all: b0 i0-0");
+  observed.containers.clear();
+  EXPECT_EQ(steps(), "start i0");
 }
 
 }  // namespace

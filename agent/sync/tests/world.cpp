@@ -104,6 +104,8 @@ Task<Status> FakePodVolumes::unmount(std::string uid) {
   co_return Status();
 }
 
+Task<bool> FakePodCgroups::exists(api::PodPtr pod) { co_return groups.count(pod->metadata().uid()) > 0; }
+
 Task<Status> FakePodCgroups::ensure(api::PodPtr pod) {
   const std::string& uid = pod->metadata().uid();
   if (const auto failure = ensure_fails.find(uid); failure != ensure_fails.end()) co_return failure->second;

@@ -73,6 +73,7 @@ class FakePodCgroups final : public PodCgroups {
   std::map<std::string, Error> remove_fails;
 
   std::string parent_of(const api::Pod& pod) const override { return "/kubepods/pod" + pod.metadata().uid(); }
+  base::Task<bool> exists(api::PodPtr pod) override;
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
   base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
