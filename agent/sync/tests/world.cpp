@@ -207,8 +207,8 @@ Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
       facts(make_facts()),
       engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
               world.cgroups, world.objects, world.lifecycle, world.events, sink == nullptr ? world.sink : *sink,
-              base::Logger()},
-             {{}, {}, kHousekeeping}),
+              base::Logger(), &world.image_files},
+             {{}, {}, kHousekeeping, {}, {}, {}}),
       workers(&engine.workers()) {
   facts.restart_backoff_cap = backoff_cap;
   facts.agent_started = world.clock.now();
