@@ -177,6 +177,7 @@ base::Task<base::Duration> PodWorker::sync_round() {
   }
   const bool seen = co_await observe();
   if (!seen) co_return after_error(kErrorRetry);
+  note_resize();
   compute_status();
   publish(true);
   if (is_terminal(status_)) {
@@ -187,7 +188,10 @@ base::Task<base::Duration> PodWorker::sync_round() {
   ResolvedVolumes volumes;
   const bool prepared = co_await prepare(volumes, retry);
   if (!prepared) co_return retry;
-  const PlanInput input{*pod_, *observed_, backoff_, probes_, exit_clock_.exits(), context_.clock.steady_now()};
+  const api::PodPtr planned = pod_;
+  PlanInput input{*pod_, *observed_, backoff_, probes_, exit_clock_.exits(), context_.clock.steady_now()};
+  input.actuated = context_.allocations.actuated(pod_->metadata().uid());
+  input.resize_told = resize_told();
   PodRuntime::SyncRequest request;
   request.pod = pod_;
   request.observed = observed_;
@@ -200,6 +204,7 @@ base::Task<base::Duration> PodWorker::sync_round() {
   if (request.plan.empty()) journal_.waits_for("");
   SyncOutcome outcome = co_await context_.runtime.execute(std::move(request));
   apply(outcome);
+  if (outcome.resized) apply_resize(*planned, outcome);
   if (outcome.did_anything) {
     last_change_ = context_.clock.steady_now();
     context_.observer.look_again(pod_->metadata().uid());
