@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/status/status.hpp"
 #include "agent/status/status_sink.hpp"
 #include "agent/sync/exit_clock.hpp"
@@ -48,6 +49,8 @@ struct WorkerContext {
   RuntimeHealth& health;
   EventRecorder& events;
   StatusSink& sink;
+  Allocations& allocations;
+  Resizes& resizes;
   base::Logger log;
 };
 
@@ -74,7 +77,7 @@ class PodWorker {
 
   // Spawns the worker in `gate`.
   void start(base::Gate& gate);
-  // New content under the same UID.
+  // New content under the same UID, or other resources allocated to it. Like the first one, `pod` is as it is run.
   void update(api::PodPtr pod);
   // The API's copy changed in what we do not act on: its status, mostly our own.
   void refresh(api::PodPtr pod);
@@ -113,6 +116,9 @@ class PodWorker {
   bool is_overdue();
   base::Task<void> until_overdue();
   void watch_the_grace();
+  bool resize_told() const;
+  void note_resize();
+  void apply_resize(const api::Pod& planned, const SyncOutcome& outcome);
   void compute_status();
   void publish(bool containers_may_run);
   std::function<void()> sandbox_hook();
@@ -140,6 +146,7 @@ class PodWorker {
   api::core::PodStatus status_;
   bool settled_ = false;  // status_ was made of observed_, and of nothing newer
   std::optional<PodCgroupValues> pod_cgroup_;
+  std::optional<PodAllocation> resized_for_;  // what the last resize that succeeded has put in force
   ExitClock exit_clock_;
   RestartBackoff backoff_;
   std::map<std::string, WaitingReason> waiting_;

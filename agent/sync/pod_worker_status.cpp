@@ -93,6 +93,8 @@ void PodWorker::compute_status() {
   }
   input.pod_cgroup = pod_cgroup_;
   input.stop_signals = context_.facts.info.container_stop_signals;
+  input.actuated = context_.allocations.actuated(pod_->metadata().uid());
+  input.resize = &context_.resizes.conditions(pod_->metadata().uid());
   input.recursive_read_only = handler_mounts_recursively(context_.facts, *pod_);
   const std::string before = status_.phase();
   status_ = agent::status(input);

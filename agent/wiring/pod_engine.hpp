@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/images/image_puller.hpp"
 #include "agent/sync/garbage.hpp"
 #include "agent/sync/killer.hpp"
@@ -39,6 +40,7 @@ struct PodEngineParts {
   PodObjects& objects;
   LifecycleHooks& lifecycle;
   probes::Transport& probes;
+  AllocationFiles& allocations;
   EventRecorder& events;
   StatusSink& sink;
   base::Logger log;
@@ -53,6 +55,8 @@ struct PodEngineSettings {
   PullVerification verification;
   PluginSettings plugins;
   NodeConfigFiles node_logins;
+  ResizeRules resize{};
+  bool allocates_plain_init = true;  // gate InPlacePodVerticalScalingInitContainers
 };
 
 class PodEngine {
@@ -63,11 +67,12 @@ class PodEngine {
 
   // What the owner knows and wants to know. Unset members restrain nothing. Before start().
   struct Hooks {
-    std::function<bool(const std::string& source)> source_unsure;  // see PodWorkers::Knowledge
-    std::function<PodAdmission(const api::PodPtr& pod)> admit;     // likewise
-    std::function<void()> runtime_changed;                         // its health or its handlers
-    std::function<bool()> calm = [] { return true; };              // nothing is under way outside the engine
-    std::function<void()> idle;                                    // a whole housekeeping period was quiet
+    std::function<bool(const std::string& source)> source_unsure;       // see PodWorkers::Knowledge
+    std::function<PodAdmission(const api::PodPtr& pod)> admit;          // likewise
+    std::function<ResizeVerdict(const api::PodPtr& pod)> admit_resize;  // see Resizes::Hooks
+    std::function<void()> runtime_changed;                              // its health or its handlers
+    std::function<bool()> calm = [] { return true; };                   // nothing is under way outside the engine
+    std::function<void()> idle;                                         // a whole housekeeping period was quiet
   };
   void set_hooks(Hooks hooks);
 
@@ -86,6 +91,7 @@ class PodEngine {
   ImagePuller& images() { return images_; }
   const ProbesAdapter& probes() const { return probes_; }
   PullRecords& pull_records() { return pull_records_; }
+  Allocations& allocations() { return allocations_; }
 
   // Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
   bool runtime_listed();
@@ -119,6 +125,9 @@ class PodEngine {
   ImagePuller images_;
   Killer killer_;
   RuntimeConfigs configs_;
+  Allocations allocations_;
+  Resizes resizes_;
+  Resizer resizer_;
   PodRuntime runtime_;
   ProbesAdapter probes_;
   PodWorkers workers_;
