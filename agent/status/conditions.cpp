@@ -14,9 +14,9 @@ using api::core::PodCondition;
 
 // Written anew at each computation; every other type belongs to somebody else and is kept as found.
 constexpr std::string_view kAllRestarting = "AllContainersRestarting";
-constexpr std::array<std::string_view, 8> kOwned = {
-    kResizePending, kResizeInProgress, "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-    "PodScheduled", kAllRestarting};
+constexpr std::array<std::string_view, 8> kOwned = {kResizePending, kResizeInProgress, "PodReadyToStartContainers",
+                                                    "Initialized",  "Ready",           "ContainersReady",
+                                                    "PodScheduled", kAllRestarting};
 constexpr std::string_view kDisruptionTarget = "DisruptionTarget";  // shared: ours when we end the pod
 
 struct Verdict {

@@ -14,8 +14,9 @@ constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
 
 WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime, Killer& killer,
                              PodProbes& probes, RuntimeHealth& health, Allocations& allocations, Resizes& resizes) {
-  return {parts.loop,    parts.clock,   parts.random, parts.facts,  observer,   runtime,     killer,  parts.files,
-          parts.volumes, parts.cgroups, parts.objects, probes, health, parts.events, parts.sink, allocations, resizes, parts.log};
+  return {parts.loop, parts.clock,  parts.random,  parts.facts,   observer,      runtime,
+          killer,     parts.files,  parts.volumes, parts.cgroups, parts.objects, probes,
+          health,     parts.events, parts.sink,    allocations,   resizes,       parts.log};
 }
 
 bool shows_life(const pleg::Snapshot& snapshot, const std::string& uid) {
