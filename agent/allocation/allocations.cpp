@@ -92,6 +92,14 @@ void Allocations::set_allocated(const std::string& uid, PodAllocation allocation
   changed(allocated_);
 }
 
+void Allocations::set_actuated(const api::Pod& pod) {
+  PodAllocation allocation = wanted_by(pod);
+  const PodAllocation* before = actuated(pod.metadata().uid());
+  if (before != nullptr && same_allocation(*before, allocation)) return;
+  actuated_.entries[pod.metadata().uid()] = std::move(allocation);
+  changed(actuated_);
+}
+
 void Allocations::set_actuated(const api::Pod& pod, const std::string& container, ResourceRequirements resources) {
   const std::string& uid = pod.metadata().uid();
   // The pod's cgroup was made for the pod as it is run.

@@ -43,6 +43,9 @@ class Allocations {
   // its status says that its containers have (the checkpoint was lost), else what it asks for.
   void admit(const api::Pod& pod);
   void set_allocated(const std::string& uid, PodAllocation allocation);
+  // Nothing of the pod runs yet: all of it gets what was allocated. Noted this early, it is on the disk when it must
+  // be.
+  void set_actuated(const api::Pod& pod);
   // A container of the pod, as it is run, gets these resources now.
   void set_actuated(const api::Pod& pod, const std::string& container, api::core::ResourceRequirements resources);
   // The same for the pod as a whole.

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "agent/allocation/allocations.hpp"
+
 #include "agent/pod_config/log_paths.hpp"
+#include "agent/sync/resizer.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -143,6 +146,7 @@ base::Task<bool> PodRuntime::kill_selected(std::shared_ptr<Execution> run) {
 
 base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt) {
   run->outcome.did_anything = true;
+  allocations_.set_actuated(run->pod());
   const auto failed = [&](const std::string& text) {
     event(run->pod(), true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + text);
     run->fail("while creating the pod's sandbox: " + text);

@@ -13,7 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "agent/allocation/allocations.hpp"
 #include "agent/images/round_images.hpp"
 #include "agent/status/status.hpp"
 #include "agent/sync/events.hpp"
@@ -23,7 +22,6 @@
 #include "agent/sync/observer.hpp"
 #include "agent/sync/plan.hpp"
 #include "agent/sync/pod_files.hpp"
-#include "agent/sync/resizer.hpp"
 #include "agent/sync/runtime_configs.hpp"
 #include "base/logger.hpp"
 #include "cri-client/runtime.hpp"
@@ -49,6 +47,9 @@ struct SyncOutcome {
 
   bool ok() const { return errors.empty(); }
 };
+
+class Allocations;
+class Resizer;
 
 class PodRuntime {
  public:

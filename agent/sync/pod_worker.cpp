@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
 

@@ -15,7 +15,6 @@
 #include <optional>
 #include <string>
 
-#include "agent/allocation/resizes.hpp"
 #include "agent/status/status.hpp"
 #include "agent/status/status_sink.hpp"
 #include "agent/sync/exit_clock.hpp"
@@ -31,6 +30,9 @@
 #include "base/sync.hpp"
 
 namespace keelson::agent {
+
+class Allocations;
+class Resizes;
 
 // What every worker uses; all of it outlives the workers.
 struct WorkerContext {

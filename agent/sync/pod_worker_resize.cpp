@@ -1,4 +1,5 @@
 // The part of PodWorker that sees a resize through (contract 02 §5.1 step 1, §8).
+#include "agent/allocation/resizes.hpp"
 #include "agent/sync/containers.hpp"
 #include "agent/sync/pod_worker.hpp"
 

@@ -1,6 +1,7 @@
 // What a pod's worker reads and tells of its pod: the half of PodWorker that the status is made of.
 #include <algorithm>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/status/container_status.hpp"
 #include "agent/sync/pod_worker.hpp"
 

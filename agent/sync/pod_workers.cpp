@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/pod_config/qos.hpp"
 #include "agent/sync/containers.hpp"
 #include "agent/sync/orphan.hpp"
@@ -314,6 +315,8 @@ bool PodWorkers::abandoned(const std::string& uid) const {
   if (wanted_.count(uid) > 0 || workers_.count(uid) > 0) return false;
   return !knowledge_.runs || !knowledge_.runs(uid);
 }
+
+api::PodPtr PodWorkers::as_run(const api::PodPtr& pod) const { return context_.allocations.allocated_pod(pod); }
 
 void PodWorkers::reallocated(const std::string& uid) {
   const auto wanted = wanted_.find(uid);

@@ -107,7 +107,8 @@ class PodWorkers {
   bool abandoned(const std::string& uid) const;
   base::Task<void> clean_up(std::string uid);
   void forget_allocations();
-  api::PodPtr as_run(const api::PodPtr& pod) const { return context_.allocations.allocated_pod(pod); }
+  // The pod with what is allocated to it.
+  api::PodPtr as_run(const api::PodPtr& pod) const;
 
   WorkerContext context_;
   base::Gate gate_;

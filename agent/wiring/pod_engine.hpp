@@ -17,6 +17,7 @@
 #include "agent/sync/killer.hpp"
 #include "agent/sync/pod_runtime.hpp"
 #include "agent/sync/pod_workers.hpp"
+#include "agent/sync/resizer.hpp"
 #include "agent/sync/runtime_health.hpp"
 #include "agent/wiring/pleg_adapter.hpp"
 #include "agent/wiring/probes_adapter.hpp"

@@ -111,6 +111,20 @@ TEST_F(AllocationsTest, ActuatedIsRecordedByContainerAndForThePod) {
   EXPECT_TRUE(same_allocation(*agent->actuated("u1"), allocation_of(pod)));
 }
 
+TEST_F(AllocationsTest, APodOfWhichNothingRunsIsRecordedAsAWhole) {
+  api::Pod pod = sized_pod("u1", {{"cpu", "1"}});
+  testing::add_container(pod, "second", {{"cpu", "2"}});
+  agent->set_actuated(pod);
+  EXPECT_TRUE(same_allocation(*agent->actuated("u1"), allocation_of(pod)));
+  EXPECT_TRUE(saved().ok());
+  const int saves = world.allocations.saves;
+  for (const auto& container : pod.spec().containers()) {
+    agent->set_actuated(pod, container.name(), container.resources());
+  }
+  EXPECT_TRUE(saved().ok());
+  EXPECT_EQ(world.allocations.saves, saves);
+}
+
 TEST_F(AllocationsTest, EntriesOfPodsThatAreGoneLeaveTheDiskToo) {
   for (const char* uid : {"u1", "u2"}) {
     const api::Pod pod = sized_pod(uid, {{"cpu", "1"}});

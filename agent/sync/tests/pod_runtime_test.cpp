@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/allocation/allocations.hpp"
 #include "agent/images/tests/started_puller.hpp"
+#include "agent/sync/resizer.hpp"
 #include "agent/sync/tests/world.hpp"
 
 namespace keelson::agent {
