@@ -15,18 +15,21 @@ std::optional<std::int64_t> number(std::string_view text) {
   return value;
 }
 
+// Empty when this machine has no such hierarchy.
+std::string mount_of(const Layout& layout, const std::string& controller) {
+  if (layout.version == Version::v2) return layout.unified;
+  const auto found = layout.controllers.find(controller);
+  return found == layout.controllers.end() ? std::string() : found->second;
+}
+
 class Reader {
  public:
   Reader(CgroupFiles& files, const Layout& layout, const std::string& path)
       : files_(files), layout_(layout), path_(path) {}
 
   std::string text(const std::string& controller, const std::string& file) const {
-    std::string mount = layout_.unified;
-    if (layout_.version == Version::v1) {
-      const auto found = layout_.controllers.find(controller);
-      if (found == layout_.controllers.end()) return "";
-      mount = found->second;
-    }
+    const std::string mount = mount_of(layout_, controller);
+    if (mount.empty()) return "";
     auto read = files_.read(mount + path_ + "/" + file);
     return read.ok() ? std::move(*read) : std::string();
   }
@@ -59,6 +62,31 @@ InForce read_in_force(CgroupFiles& files, const Layout& layout, const std::strin
     out.cpu_period_us = number(std::string_view(max).substr(blank + 1));
   }
   out.memory_limit_bytes = reader.value("", "memory.max");
+  return out;
+}
+
+Result<MemoryInUse> read_memory_in_use(CgroupFiles& files, const Layout& layout, const std::string& path,
+                                       const std::vector<std::string>& names) {
+  const std::string directory = mount_of(layout, "memory") + path;
+  const std::string file = layout.version == Version::v1 ? "/memory.usage_in_bytes" : "/memory.current";
+  const auto bytes_of = [&](const std::string& group) -> Result<std::int64_t> {
+    auto text = files.read(group + file);
+    if (!text.ok()) return text.error();
+    if (const auto bytes = number(*text)) return *bytes;
+    return Error(ErrorKind::invalid, group + file + " holds no number: " + *text);
+  };
+  MemoryInUse out;
+  auto own = bytes_of(directory);
+  if (!own.ok()) return own.error();
+  out.bytes = *own;
+  const auto children = files.directories(directory);
+  if (!children.ok()) return children.error();
+  for (const std::string& child : *children) {
+    for (const std::string& name : names) {
+      if (child.find(name) == std::string::npos) continue;
+      if (const auto bytes = bytes_of(directory + "/" + child); bytes.ok()) out.below[name] = *bytes;
+    }
+  }
   return out;
 }
 

@@ -13,8 +13,8 @@ struct Row {
 
 constexpr Row kRows[] = {
     {"ExtendWebSocketsToKubelet", false, false},
-    {"InPlacePodLevelResourcesVerticalScaling", false, false},
-    {"InPlacePodVerticalScalingInitContainers", false, false},
+    {"InPlacePodLevelResourcesVerticalScaling", true, false},
+    {"InPlacePodVerticalScalingInitContainers", true, false},
     {"RestartAllContainersOnContainerExits", true, false},
     {"UserNamespacesHostNetworkSupport", true, true},
 };

@@ -12,8 +12,9 @@ namespace {
 using api::core::PodCondition;
 
 // Written anew at each computation; every other type belongs to somebody else and is kept as found.
-constexpr std::array<std::string_view, 5> kOwned = {"PodReadyToStartContainers", "Initialized", "Ready",
-                                                    "ContainersReady", "PodScheduled"};
+constexpr std::array<std::string_view, 7> kOwned = {kResizePending, kResizeInProgress, "PodReadyToStartContainers",
+                                                    "Initialized",  "Ready",           "ContainersReady",
+                                                    "PodScheduled"};
 constexpr std::string_view kDisruptionTarget = "DisruptionTarget";  // shared: ours when we end the pod
 
 struct Verdict {
@@ -134,6 +135,13 @@ void add(const StatusInput& input, std::string_view type, const Verdict& verdict
   *condition.mutable_lasttransitiontime() = unchanged ? before->lasttransitiontime() : to_api_time(input.now);
 }
 
+// They keep the generation that they were made for; a pod that has ended has nothing to resize.
+void add_resize(const StatusInput& input, api::core::PodStatus& out) {
+  if (input.resize == nullptr || is_terminal(out)) return;
+  if (input.resize->pending) *out.add_conditions() = *input.resize->pending;
+  if (input.resize->in_progress) *out.add_conditions() = *input.resize->in_progress;
+}
+
 }  // namespace
 
 void fill_conditions(const StatusInput& input, api::core::PodStatus& out) {
@@ -142,6 +150,7 @@ void fill_conditions(const StatusInput& input, api::core::PodStatus& out) {
     const bool owned = std::find(kOwned.begin(), kOwned.end(), condition.type()) != kOwned.end();
     if (!owned && !(disrupts && condition.type() == kDisruptionTarget)) *out.add_conditions() = condition;
   }
+  add_resize(input, out);
   if (disrupts) add(input, kDisruptionTarget, {true, "TerminationByKubelet", input.forced->disruption}, out);
   const SandboxVerdict sandbox = judge_sandbox(input.pod, input.observed);
   const Verdict containers = containers_ready(input, out);

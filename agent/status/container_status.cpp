@@ -248,7 +248,7 @@ api::core::ContainerStatus container_status(const StatusInput& input, ContainerR
     fill_without_instance(input, ref, before, out);
   } else {
     fill_from_runtime(input, before, *newest, input.observed.previous(spec.name()), out);
-    fill_container_resources(spec, *newest, out);
+    fill_container_resources(input, spec, *newest, out);
     fill_user(*newest, out);
   }
   if (ref.type != ContainerType::ephemeral) apply_failed_start(input, spec, newest, out);

@@ -20,20 +20,21 @@ void store(const ResourceList& from, Resources& to) {
   for (const auto& [name, quantity] : from) quantity.store(to[name]);
 }
 
+std::int64_t milli_of(const Resources& resources, const char* name) {
+  const auto found = resources.find(name);
+  return found == resources.end() ? 0 : Quantity::of(found->second).milli_value();
+}
+
 // Replaces a value that is there; where nothing was asked for, nothing is shown.
 void correct(Resources& resources, const char* name, const Quantity& actual) {
   const auto found = resources.find(name);
   if (found != resources.end()) actual.store(found->second);
 }
 
-void correct_from_runtime(const cri::LinuxContainerResources& actual, api::core::ResourceRequirements& out) {
-  const std::int64_t limit = cgroups::milli_from_quota(actual.cpu_quota, actual.cpu_period);
-  if (limit > kLeastLimitMilli) correct(*out.mutable_limits(), "cpu", Quantity::from_milli(limit));
-  if (actual.memory_limit_in_bytes > 0) {
-    correct(*out.mutable_limits(), "memory", Quantity::bytes(actual.memory_limit_in_bytes));
-  }
-  const std::int64_t request = cgroups::milli_from_shares(actual.cpu_shares);
-  if (request > kLeastRequestMilli) correct(*out.mutable_requests(), "cpu", Quantity::from_milli(request));
+// The kernel cannot tell apart what is at or below `least`: then what was asked for is shown.
+void correct_cpu(Resources& resources, std::int64_t actual_milli, std::int64_t least) {
+  if (actual_milli <= 0 || (actual_milli <= least && milli_of(resources, "cpu") <= least)) return;
+  correct(resources, "cpu", Quantity::from_milli(actual_milli));
 }
 
 void keep_reported(const Resources& before, const char* name, Resources& out) {
@@ -72,14 +73,30 @@ void fill_from_cgroup(const StatusInput& input, api::core::ResourceRequirements&
 
 }  // namespace
 
-void fill_container_resources(const api::core::Container& spec, const cri::ContainerStatus& newest,
-                              api::core::ContainerStatus& out) {
-  auto& resources = *out.mutable_resources();
-  resources = spec.resources();
-  if (newest.state == cri::ContainerState::running && newest.resources) {
-    correct_from_runtime(*newest.resources, resources);
+api::core::ResourceRequirements resources_in_force(const api::core::ResourceRequirements& allocated,
+                                                   const cri::ContainerStatus& newest) {
+  api::core::ResourceRequirements out = allocated;
+  if (newest.state != cri::ContainerState::running || !newest.resources) return out;
+  const cri::LinuxContainerResources& actual = *newest.resources;
+  correct_cpu(*out.mutable_limits(), cgroups::milli_from_quota(actual.cpu_quota, actual.cpu_period), kLeastLimitMilli);
+  correct_cpu(*out.mutable_requests(), cgroups::milli_from_shares(actual.cpu_shares), kLeastRequestMilli);
+  if (actual.memory_limit_in_bytes > 0) {
+    correct(*out.mutable_limits(), "memory", Quantity::bytes(actual.memory_limit_in_bytes));
   }
+  return out;
+}
+
+void fill_container_resources(const StatusInput& input, const api::core::Container& spec,
+                              const cri::ContainerStatus& newest, api::core::ContainerStatus& out) {
+  *out.mutable_resources() = resources_in_force(spec.resources(), newest);
   *out.mutable_allocatedresources() = spec.resources().requests();
+  if (newest.state != cri::ContainerState::running || input.actuated == nullptr) return;
+  // No cgroup holds a memory request: what was last put in force is the one that counts.
+  const auto record = input.actuated->containers.find(spec.name());
+  if (record == input.actuated->containers.end()) return;
+  const auto memory = record->second.requests().find("memory");
+  if (memory == record->second.requests().end()) return;
+  correct(*out.mutable_resources()->mutable_requests(), "memory", Quantity::of(memory->second));
 }
 
 void fill_pod_resources(const StatusInput& input, api::core::PodStatus& out) {

@@ -8,9 +8,12 @@
 
 namespace keelson::agent {
 
+// What was allocated, with what the runtime says of CPU and memory where the container runs.
+api::core::ResourceRequirements resources_in_force(const api::core::ResourceRequirements& allocated,
+                                                   const cri::ContainerStatus& newest);
 // `resources` and `allocatedResources` of a container that the runtime knows.
-void fill_container_resources(const api::core::Container& spec, const cri::ContainerStatus& newest,
-                              api::core::ContainerStatus& out);
+void fill_container_resources(const StatusInput& input, const api::core::Container& spec,
+                              const cri::ContainerStatus& newest, api::core::ContainerStatus& out);
 // The pod's own `resources` and `allocatedResources`.
 void fill_pod_resources(const StatusInput& input, api::core::PodStatus& out);
 

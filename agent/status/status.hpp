@@ -2,8 +2,7 @@
 //
 // status(desired pod, what was shown before, observed state, probe results, failed starts, now) -> PodStatus. No I/O,
 // no clock. The order of lists, the reasons and messages are the kubelet's. Thread: any. Source: contract 02 §15.1
-// phase, §15.2 conditions, §15.3 container statuses, §15.4 pod fields, §15.6 final status. Not yet here: resize
-// conditions (docs/compatibility.md).
+// phase, §15.2 conditions, §15.3 container statuses, §15.4 pod fields, §15.6 final status.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/allocation/resize_conditions.hpp"
 #include "agent/status/pod_cgroup_values.hpp"
 #include "agent/sync/observed.hpp"
 #include "agent/sync/plan.hpp"
@@ -51,7 +51,9 @@ struct StatusInput {
   bool stopped = false;      // and nothing of it runs: what its containers came to is the pod's phase
   std::optional<ForcedEnd> forced;
   std::optional<PodCgroupValues> pod_cgroup;
-  bool recursive_read_only = false;  // the pod's runtime handler can mount so
+  bool recursive_read_only = false;          // the pod's runtime handler can mount so
+  const PodAllocation* actuated = nullptr;   // what was last put in force; null without a record
+  const ResizeConditions* resize = nullptr;  // what is told of its resize; null: nothing
 };
 
 api::core::PodStatus status(const StatusInput& input);

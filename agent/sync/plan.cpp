@@ -29,6 +29,8 @@ std::string definition_message(const std::string& name) {
   return "Container " + name + " definition changed, will be restarted";
 }
 
+std::string resize_message(const std::string& name) { return "Container " + name + " resize requires restart"; }
+
 // Gathers the steps of one planning; the order of the member functions is that of contract 02 §6.
 class Planner {
  public:
@@ -132,6 +134,7 @@ class Planner {
       }
     }
     out_.steps.emplace_back(CreateSandbox{sandbox.attempt});
+    plan_resize();
     if (spec_.initcontainers_size() > 0) {
       out_.steps.emplace_back(start_step({ContainerType::init, 0}));
       return;
@@ -248,6 +251,9 @@ class Planner {
     } else if (container.has_livenessprobe() && probes.liveness == ProbeResult::failure) {
       kill(status, "Container " + container.name() + " failed liveness probe, will be restarted", false, true);
       start_init(i, "failed its liveness probe");
+    } else if (resize_restarts(container)) {
+      kill(status, resize_message(container.name()), false, false);
+      start_init(i, "is restarted by its resize policy");
     }
   }
 
@@ -284,6 +290,11 @@ class Planner {
     } else if (container.has_startupprobe() && probes.startup == ProbeResult::failure) {
       message += " failed startup probe";
       startup_failed = true;
+    } else if (resize_restarts(container)) {
+      because(resize_message(container.name()));
+      kill(status, resize_message(container.name()), false, false);
+      regular_to_start_.push_back({ContainerType::regular, i});
+      return true;
     } else {
       return false;
     }
@@ -323,6 +334,21 @@ class Planner {
     kill(status, "Container is in \"unknown\" state, try killing it before restart", false, false);
   }
 
+  // --- contract 02 §8 ---
+  bool resize_restarts(const api::core::Container& container) const {
+    return in_.actuated != nullptr && resize_need(in_.pod, container, *in_.actuated) == ResizeNeed::restart;
+  }
+
+  // Containers that do not run are given theirs when they are started.
+  void plan_resize() {
+    if (!in_.resize_told && !resize_unfinished(in_.pod, in_.observed, in_.actuated)) return;
+    std::vector<std::string> killed;
+    for (const KillContainer& step : kills_) killed.push_back(step.name);
+    because("the pod is given the resources that were allocated to it");
+    out_.steps.emplace_back(in_.actuated == nullptr ? ResizePod{}
+                                                    : resize_step(in_.pod, in_.observed, *in_.actuated, killed));
+  }
+
   void stop_everything() {
     kill_pod_ = true;
     kills_.clear();
@@ -353,6 +379,7 @@ class Planner {
     if (!init_to_start_.empty()) prune_init_containers();
     for (const ContainerRef ref : ephemeral_to_start_) out_.steps.emplace_back(start_step(ref));
     for (const ContainerRef ref : init_to_start_) out_.steps.emplace_back(start_step(ref));
+    plan_resize();
     for (const ContainerRef ref : regular_to_start_) out_.steps.emplace_back(start_step(ref));
   }
 

@@ -16,6 +16,7 @@
 
 #include "agent/sync/containers.hpp"
 #include "agent/sync/observed.hpp"
+#include "agent/sync/resize_plan.hpp"
 #include "agent/sync/restart.hpp"
 #include "api/objects.hpp"
 
@@ -39,6 +40,10 @@ struct PlanInput {
   // When each exited container ended, by container id, on the steady clock (the worker's own record; see ExitClock).
   const std::map<std::string, base::SteadyTime>& exits;
   base::SteadyTime now;
+  // What was last put in force for the pod, whose spec says what was allocated to it; null without a record.
+  const PodAllocation* actuated = nullptr;
+  // A resize was told of that is not yet known to be done.
+  bool resize_told = false;
 };
 
 // Kills all containers and stops all sandboxes of the pod.
@@ -76,7 +81,8 @@ struct RestartAllContainers {
   std::vector<std::string> remove_ids;  // in removal order
 };
 
-using Step = std::variant<KillPod, KillContainer, RemoveContainer, CreateSandbox, StartContainer, RestartAllContainers>;
+using Step = std::variant<KillPod, KillContainer, RemoveContainer, CreateSandbox, StartContainer, RestartAllContainers,
+                          ResizePod>;
 
 struct Plan {
   std::vector<Step> steps;

@@ -4,6 +4,8 @@
 // blocking pool. Source: contract 02 §5.1 steps 4 and 7, §5.3.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +27,12 @@ class PodVolumes {
   virtual base::Task<Status> unmount(std::string uid) = 0;
 };
 
+// Bytes that are in use now, of the pod and of those of its containers that have a cgroup.
+struct PodMemoryUsage {
+  std::int64_t pod = 0;
+  std::map<std::string, std::int64_t> containers;  // by container id
+};
+
 class PodCgroups {
  public:
   virtual ~PodCgroups() = default;
@@ -34,6 +42,9 @@ class PodCgroups {
   virtual base::Task<Status> remove(std::string uid) = 0;
   // What is in force for the pod; nothing when it has no cgroup of ours.
   virtual base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) = 0;
+  // Writes the values that are set and leaves the others; nothing where the pod has no cgroup of ours.
+  virtual base::Task<Status> set(api::PodPtr pod, PodCgroupValues values) = 0;
+  virtual base::Task<Result<PodMemoryUsage>> memory_usage(api::PodPtr pod, std::vector<std::string> container_ids) = 0;
   // UIDs of pods that have a cgroup.
   virtual base::Task<Result<std::vector<std::string>>> list() = 0;
 };

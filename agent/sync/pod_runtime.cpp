@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "agent/allocation/allocations.hpp"
+
 #include "agent/pod_config/log_paths.hpp"
+#include "agent/sync/resizer.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -68,6 +71,7 @@ base::Task<bool> PodRuntime::execute_step(std::shared_ptr<Execution> run, const 
   if (const auto* remove = std::get_if<RemoveContainer>(step)) return do_remove(std::move(run), remove->id);
   if (const auto* create = std::get_if<CreateSandbox>(step)) return create_sandbox(std::move(run), create->attempt);
   if (const auto* all = std::get_if<RestartAllContainers>(step)) return do_restart_all(std::move(run), *all);
+  if (const auto* resize = std::get_if<ResizePod>(step)) return do_resize(std::move(run), *resize);
   return do_start(std::move(run), std::get<StartContainer>(*step));
 }
 
@@ -139,6 +143,7 @@ base::Task<bool> PodRuntime::kill_selected(std::shared_ptr<Execution> run) {
 
 base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt) {
   run->outcome.did_anything = true;
+  allocations_.set_actuated(run->pod());
   const auto failed = [&](const std::string& text) {
     event(run->pod(), true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + text);
     run->fail("while creating the pod's sandbox: " + text);
@@ -165,6 +170,15 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
     co_return false;
   }
   if (!run->pod().spec().hostnetwork()) run->pod_ips = status->ips;
+  co_return true;
+}
+
+// A resize that fails keeps no container from being started; it is tried again with the next round.
+base::Task<bool> PodRuntime::do_resize(std::shared_ptr<Execution> run, ResizePod step) {
+  run->outcome.did_anything = true;
+  run->request.journal->waits_for("container runtime to resize the pod");
+  run->outcome.resized = co_await resizer_.resize(run->request.pod, run->sandbox_id, std::move(step));
+  if (!run->outcome.resized->ok()) run->fail("while resizing the pod: " + run->outcome.resized->error().to_string());
   co_return true;
 }
 
@@ -200,6 +214,8 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   const std::string path = field_path(pod, ref);
   const base::Logger log = run->request.journal->log().with("container", container.name());
 
+  // What it is going to run with is on the disk before it is created; the image and the files are seen to meanwhile.
+  if (ref.type != ContainerType::ephemeral) allocations_.set_actuated(pod, container.name(), container.resources());
   auto sandbox = co_await configs_.sandbox(run->request.pod, run->attempt, false);
   if (!sandbox.ok()) co_return WaitingReason{"CreateContainerConfigError", sandbox.error().to_string()};
 
@@ -227,9 +243,11 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   made_of.volumes = run->request.volumes;
   made_of.pod_ips = run->pod_ips;
   auto config = co_await configs_.container(std::move(made_of));
-  if (!config.ok()) {
-    event(pod, true, "Failed", "Error: " + config.error().to_string(), path);
-    co_return WaitingReason{"CreateContainerConfigError", config.error().to_string()};
+  auto recorded = co_await allocations_.saved();
+  if (!config.ok() || !recorded.ok()) {
+    const std::string text = config.ok() ? recorded.error().to_string() : config.error().to_string();
+    event(pod, true, "Failed", "Error: " + text, path);
+    co_return WaitingReason{"CreateContainerConfigError", text};
   }
 
   const std::uint32_t restarts = config->metadata.attempt;

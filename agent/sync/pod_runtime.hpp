@@ -39,22 +39,30 @@ struct SyncOutcome {
   // The earliest end of a back-off that something waits for.
   std::optional<base::SteadyTime> retry_at;
   std::map<std::string, base::SteadyTime> retry_of;  // by container name
+  // What came of a ResizePod step.
+  std::optional<Status> resized;
   bool did_anything = false;
   bool created_sandbox = false;
 
   bool ok() const { return errors.empty(); }
 };
 
+class Allocations;
+class Resizer;
+
 class PodRuntime {
  public:
   PodRuntime(base::Loop& loop, base::Clock& clock, cri::RuntimeService& runtime, Killer& killer, ImagePuller& images,
-             RuntimeConfigs& configs, PodFiles& files, const NodeFacts& facts, EventRecorder& events)
+             RuntimeConfigs& configs, Resizer& resizer, Allocations& allocations, PodFiles& files,
+             const NodeFacts& facts, EventRecorder& events)
       : loop_(loop),
         clock_(clock),
         runtime_(runtime),
         killer_(killer),
         images_(images),
         configs_(configs),
+        resizer_(resizer),
+        allocations_(allocations),
         files_(files),
         facts_(facts),
         events_(events) {}
@@ -78,6 +86,7 @@ class PodRuntime {
   base::Task<bool> do_remove(std::shared_ptr<Execution> run, std::string id);
   base::Task<bool> do_restart_all(std::shared_ptr<Execution> run, RestartAllContainers step);
   base::Task<bool> create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt);
+  base::Task<bool> do_resize(std::shared_ptr<Execution> run, ResizePod step);
   base::Task<bool> do_start(std::shared_ptr<Execution> run, StartContainer step);
   base::Task<std::optional<WaitingReason>> start_container(std::shared_ptr<Execution> run, ContainerRef ref);
   base::Task<bool> kill_selected(std::shared_ptr<Execution> run);
@@ -89,6 +98,8 @@ class PodRuntime {
   Killer& killer_;
   ImagePuller& images_;
   RuntimeConfigs& configs_;
+  Resizer& resizer_;
+  Allocations& allocations_;
   PodFiles& files_;
   const NodeFacts& facts_;
   EventRecorder& events_;

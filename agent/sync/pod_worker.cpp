@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
 
@@ -178,6 +179,7 @@ base::Task<base::Duration> PodWorker::sync_round() {
   }
   const bool seen = co_await observe();
   if (!seen) co_return after_error(kErrorRetry);
+  note_resize();
   compute_status();
   publish(true);
   if (is_terminal(status_)) {
@@ -188,8 +190,11 @@ base::Task<base::Duration> PodWorker::sync_round() {
   ResolvedVolumes volumes;
   const bool prepared = co_await prepare(volumes, retry);
   if (!prepared) co_return retry;
+  const api::PodPtr planned = pod_;
   const auto probes = context_.probes.views(*pod_);
-  const PlanInput input{*pod_, *observed_, backoff_, probes, exit_clock_.exits(), context_.clock.steady_now()};
+  PlanInput input{*pod_, *observed_, backoff_, probes, exit_clock_.exits(), context_.clock.steady_now()};
+  input.actuated = context_.allocations.actuated(pod_->metadata().uid());
+  input.resize_told = resize_told();
   PodRuntime::SyncRequest request;
   request.pod = pod_;
   request.observed = observed_;
@@ -202,6 +207,7 @@ base::Task<base::Duration> PodWorker::sync_round() {
   if (request.plan.empty()) journal_.waits_for("");
   SyncOutcome outcome = co_await context_.runtime.execute(std::move(request));
   apply(outcome);
+  if (outcome.resized) apply_resize(*planned, outcome);
   if (outcome.did_anything) {
     last_change_ = context_.clock.steady_now();
     context_.observer.look_again(pod_->metadata().uid());

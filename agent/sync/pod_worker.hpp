@@ -31,6 +31,9 @@
 
 namespace keelson::agent {
 
+class Allocations;
+class Resizes;
+
 // What every worker uses; all of it outlives the workers.
 struct WorkerContext {
   base::Loop& loop;
@@ -48,6 +51,8 @@ struct WorkerContext {
   RuntimeHealth& health;
   EventRecorder& events;
   StatusSink& sink;
+  Allocations& allocations;
+  Resizes& resizes;
   base::Logger log;
 };
 
@@ -70,7 +75,7 @@ class PodWorker {
 
   // Spawns the worker in `gate`.
   void start(base::Gate& gate);
-  // New content under the same UID.
+  // New content under the same UID, or other resources allocated to it. Like the first one, `pod` is as it is run.
   void update(api::PodPtr pod);
   // The API's copy changed in what we do not act on: its status, mostly our own.
   void refresh(api::PodPtr pod);
@@ -102,6 +107,9 @@ class PodWorker {
   base::Task<void> read_termination_messages();
   base::Task<void> read_cgroup();
   void heed_the_api();
+  bool resize_told() const;
+  void note_resize();
+  void apply_resize(const api::Pod& planned, const SyncOutcome& outcome);
   void compute_status();
   void publish(bool containers_may_run);
   std::function<void()> sandbox_hook();
@@ -126,6 +134,7 @@ class PodWorker {
   api::core::PodStatus status_;
   bool settled_ = false;  // status_ was made of observed_, and of nothing newer
   std::optional<PodCgroupValues> pod_cgroup_;
+  std::optional<PodAllocation> resized_for_;  // what the last resize that succeeded has put in force
   ExitClock exit_clock_;
   RestartBackoff backoff_;
   std::map<std::string, WaitingReason> waiting_;

@@ -1,6 +1,7 @@
 // What a pod's worker reads and tells of its pod: the half of PodWorker that the status is made of.
 #include <algorithm>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/status/container_status.hpp"
 #include "agent/sync/pod_worker.hpp"
 
@@ -62,6 +63,8 @@ void PodWorker::compute_status() {
   input.stopped = input.terminating && !observed_->any_running() && !observed_->any_ready_sandbox();
   if (termination_) input.forced = termination_->forced;
   input.pod_cgroup = pod_cgroup_;
+  input.actuated = context_.allocations.actuated(pod_->metadata().uid());
+  input.resize = &context_.resizes.conditions(pod_->metadata().uid());
   input.recursive_read_only = handler_mounts_recursively(context_.facts, *pod_);
   const std::string before = status_.phase();
   status_ = agent::status(input);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/pod_config/qos.hpp"
 #include "agent/sync/containers.hpp"
 #include "agent/sync/orphan.hpp"
@@ -91,6 +92,7 @@ bool PodWorkers::take(const std::string& source, api::PodPtr pod) {
   if (known == wanted_.end()) {
     context_.log.info("Pod added", {{"pod", pod_path(*pod)}, {"uid", uid}, {"source", source}});
     context_.sink.added(pod);
+    context_.resizes.pod_appeared(*pod);
     wanted_[uid] = Wanted{std::move(pod), source, std::nullopt};
     return true;
   }
@@ -98,11 +100,12 @@ bool PodWorkers::take(const std::string& source, api::PodPtr pod) {
   const api::PodPtr before = std::exchange(wanted.pod, std::move(pod));
   PodWorker* running = worker(uid);
   if (same_content(*before, *wanted.pod)) {
-    if (running != nullptr) running->refresh(wanted.pod);
+    if (running != nullptr) running->refresh(as_run(wanted.pod));
     if (running != nullptr && gates_changed(*before, *wanted.pod)) running->wake();
     return false;
   }
-  if (running != nullptr) running->update(wanted.pod);
+  if (running != nullptr) running->update(as_run(wanted.pod));
+  context_.resizes.pod_changed(*wanted.pod);
   if (wanted.refused) tell_refusal(wanted);
   return running == nullptr && !wanted.refused;
 }
@@ -146,6 +149,7 @@ void PodWorkers::forget(const std::string& uid) {
   context_.log.info("Pod removed", {{"pod", pod_path(*wanted.pod)}, {"uid", uid}, {"source", wanted.source}});
   context_.sink.removed(wanted.pod);
   wanted_.erase(found);
+  context_.resizes.pod_gone(uid);
   if (workers_.count(uid) == 0) context_.sink.forget(uid);
 }
 
@@ -196,7 +200,10 @@ void PodWorkers::start_wanted() {
            b.second->pod->metadata().creationtimestamp().seconds();
   });
   for (const auto& [uid, wanted] : waiting) {
-    if (!name_taken(*wanted->pod) && admitted(*wanted)) start_worker(uid, wanted->pod);
+    if (name_taken(*wanted->pod) || !admitted(*wanted)) continue;
+    if (!is_over(*wanted->pod)) context_.allocations.admit(*wanted->pod);
+    start_worker(uid, as_run(wanted->pod));
+    context_.resizes.pod_changed(*wanted->pod);
   }
 }
 
@@ -219,7 +226,7 @@ bool PodWorkers::admitted(Wanted& wanted) {
 
 // It was admitted once, by an earlier agent, and runs: it is ended first, and its end is told when nothing runs.
 void PodWorkers::end_refused(const api::PodPtr& pod, const api::core::PodStatus& refusal) {
-  start_worker(pod->metadata().uid(), pod);
+  start_worker(pod->metadata().uid(), as_run(pod));
   Termination termination{"it was refused: " + refusal.reason(), std::nullopt,
                           ForcedEnd{refusal.phase(), refusal.reason(), refusal.message(), ""}};
   worker(pod->metadata().uid())->terminate(std::move(termination));
@@ -261,6 +268,7 @@ void PodWorkers::finished(const std::string& uid) {
   if (gate_.stopping()) return;
   PodWorker* done = worker(uid);
   if (done == nullptr || done->state() != WorkerState::finished) return;
+  context_.resizes.look_again();
   const auto wanted = wanted_.find(uid);
   const bool was_removed = done->termination() && done->termination()->deleted;
   if (wanted == wanted_.end()) {
@@ -308,8 +316,32 @@ bool PodWorkers::abandoned(const std::string& uid) const {
   return !knowledge_.runs || !knowledge_.runs(uid);
 }
 
+api::PodPtr PodWorkers::as_run(const api::PodPtr& pod) const { return context_.allocations.allocated_pod(pod); }
+
+void PodWorkers::reallocated(const std::string& uid) {
+  const auto wanted = wanted_.find(uid);
+  PodWorker* running = worker(uid);
+  if (wanted != wanted_.end() && running != nullptr) running->update(as_run(wanted->second.pod));
+}
+
+api::PodPtr PodWorkers::running_pod(const std::string& uid) const {
+  const auto wanted = wanted_.find(uid);
+  const PodWorker* running = worker(uid);
+  if (wanted == wanted_.end() || running == nullptr || running->state() != WorkerState::sync) return nullptr;
+  return wanted->second.pod;
+}
+
+// contract 02 §10.
+void PodWorkers::forget_allocations() {
+  std::set<std::string> known;
+  for (const auto& [uid, wanted] : wanted_) known.insert(uid);
+  for (const auto& [uid, worker] : workers_) known.insert(uid);
+  context_.allocations.keep_only(known);
+}
+
 base::Task<void> PodWorkers::housekeep() {
   if (!all_sources_ready()) co_return;
+  forget_allocations();
   std::set<std::string> uids;
   auto directories = co_await context_.files.pod_directories();
   if (directories.ok()) uids.insert(directories->begin(), directories->end());

@@ -2,11 +2,12 @@
 //
 // A source (files, URL) hands over its complete set each time something changed, the API one pod at a time; the
 // difference to what runs becomes starts, updates and ends. A new pod must be admitted first; one that is refused never
-// gets a worker. A pod that only the runtime knows is ended, once every configured source has
-// spoken. Two static pods of one full name never run together: the later waits until the former is finished. A UID that
-// comes back while its pod is terminating is started again after that. Owner: main(). Thread: the loop. Stops: stop()
-// cancels the workers; pods and containers stay as they are. What fails: nothing to the outside. Source: contract 02 §4
-// (sources, duplicates), §5, §10 (housekeeping).
+// gets a worker; one that is admitted is allocated what it asks for, and its worker sees the pod with what is
+// allocated, whatever its source says by then. A pod that only the runtime knows is ended, once every configured source
+// has spoken. Two static pods of one full name never run together: the later waits until the former is finished. A UID
+// that comes back while its pod is terminating is started again after that. Owner: main(). Thread: the loop. Stops:
+// stop() cancels the workers; pods and containers stay as they are. What fails: nothing to the outside. Source:
+// contract 02 §4 (sources, duplicates), §5, §10 (housekeeping).
 #pragma once
 
 #include <functional>
@@ -71,6 +72,10 @@ class PodWorkers {
   void set_knowledge(Knowledge knowledge) { knowledge_ = std::move(knowledge); }
   // Something of that changed: start what may be started now.
   void look_again() { reconcile(); }
+  // Other resources are allocated to the pod, or something else is told of its resize.
+  void reallocated(const std::string& uid);
+  // The pod as its source wants it, while a worker runs it; null also when it is being ended.
+  api::PodPtr running_pod(const std::string& uid) const;
 
   struct Wanted {
     api::PodPtr pod;
@@ -101,6 +106,9 @@ class PodWorkers {
   bool name_taken(const api::Pod& pod) const;
   bool abandoned(const std::string& uid) const;
   base::Task<void> clean_up(std::string uid);
+  void forget_allocations();
+  // The pod with what is allocated to it.
+  api::PodPtr as_run(const api::PodPtr& pod) const;
 
   WorkerContext context_;
   base::Gate gate_;

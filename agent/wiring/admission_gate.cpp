@@ -21,11 +21,11 @@ bool is_over(const PodWorkers::Wanted& wanted, const PodWorker* worker) {
 Result<std::unique_ptr<AdmissionGate>> AdmissionGate::create(base::Clock& clock,
                                                              const config::Configuration& configuration,
                                                              const NodeFacts& facts, const std::string& kernel_version,
-                                                             PodWorkers& workers, EventRecorder& events,
-                                                             std::function<NodePtr()> node) {
+                                                             PodWorkers& workers, const Allocations& allocations,
+                                                             EventRecorder& events, std::function<NodePtr()> node) {
   auto sysctls = SysctlAllowlist::create(configuration.kubelet.allowed_unsafe_sysctls, kernel_version);
   if (!sysctls.ok()) return sysctls.error().wrap("allowedUnsafeSysctls");
-  std::unique_ptr<AdmissionGate> gate(new AdmissionGate(clock, workers, events, std::move(node)));
+  std::unique_ptr<AdmissionGate> gate(new AdmissionGate(clock, workers, allocations, events, std::move(node)));
   gate->facts_.node_name = facts.node_name;
   gate->facts_.sysctls = std::move(*sysctls);
   gate->facts_.apparmor = apparmor_enforced();
@@ -39,7 +39,7 @@ std::vector<api::PodPtr> AdmissionGate::others(const api::Pod& pod) const {
     const PodWorker* worker = workers_.worker(uid);
     // A pod that was not admitted yet takes no room.
     if (uid == pod.metadata().uid() || worker == nullptr || is_over(wanted, worker)) continue;
-    out.push_back(wanted.pod);
+    out.push_back(allocations_.allocated_pod(wanted.pod));
   }
   return out;
 }
@@ -52,18 +52,31 @@ PodAdmission AdmissionGate::ask(const api::PodPtr& pod) {
   if (fresh != fresh_.end() && !fresh->second) return waits;
   const bool read_afresh = fresh != fresh_.end();
   const NodePtr node = read_afresh && *fresh->second != nullptr ? *fresh->second : node_();
-  facts_.features.clear();
-  if (node != nullptr) {
-    for (const auto& feature : node->status().declaredfeatures()) facts_.features.push_back(feature);
-  }
-  const std::vector<api::PodPtr> active = others(*pod);
-  const AdmissionInput input{*pod, node.get(), active, facts_};
-  const AdmissionDecision answer = admit(input);
+  // After a new start of the agent the checkpoint says what the pod was granted.
+  const AdmissionDecision answer = decide(*allocations_.allocated_pod(pod), node.get());
   if (answer.rejection && answer.only_affinity_failed && !read_afresh && look_afresh(uid)) return waits;
   fresh_.erase(uid);
   if (answer.rejection) return refuse(*pod, *answer.rejection);
   for (const auto& victim : answer.victims) push_out(victim);
   return answer.victims.empty() ? PodAdmission() : waits;
+}
+
+AdmissionDecision AdmissionGate::decide(const api::Pod& pod, const api::core::Node* node) {
+  facts_.features.clear();
+  if (node != nullptr) {
+    for (const auto& feature : node->status().declaredfeatures()) facts_.features.push_back(feature);
+  }
+  const std::vector<api::PodPtr> active = others(pod);
+  const AdmissionInput input{pod, node, active, facts_};
+  return admit(input);
+}
+
+ResizeVerdict AdmissionGate::ask_resize(const api::PodPtr& pod) {
+  const NodePtr node = node_();
+  const AdmissionDecision answer = decide(*pod, node.get());
+  if (answer.rejection) return {ResizeVerdict::Kind::refused, answer.rejection->reason, answer.rejection->message};
+  for (const auto& victim : answer.victims) push_out(victim);
+  return {answer.victims.empty() ? ResizeVerdict::Kind::accepted : ResizeVerdict::Kind::wait, "", ""};
 }
 
 PodAdmission AdmissionGate::refuse(const api::Pod& pod, const Rejection& rejection) {

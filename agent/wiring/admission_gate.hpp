@@ -2,7 +2,8 @@
 //
 // A refused pod gets its event and its final status. For a critical pod that lacks room, others are ended first and the
 // pod waits; it is asked for again as each of them ends. A pod that only its affinity keeps out waits until the Node
-// was read afresh: its labels may have changed just before the pod came. Owner: Agent. Thread: the loop. Source:
+// was read afresh: its labels may have changed just before the pod came. Pods count with what is allocated to them; a
+// resize goes through the same checks with what it asks for. Owner: Agent. Thread: the loop. Source:
 // contract 02 §13, §14.1.
 #pragma once
 
@@ -14,6 +15,7 @@
 
 #include "agent/admission/admit.hpp"
 #include "agent/admission/rejection.hpp"
+#include "agent/allocation/resizes.hpp"
 #include "agent/sync/events.hpp"
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/pod_workers.hpp"
@@ -31,17 +33,20 @@ class AdmissionGate {
   // `node` gives the newest Node, or one as it would be registered; null when there is neither.
   static Result<std::unique_ptr<AdmissionGate>> create(base::Clock& clock, const config::Configuration& configuration,
                                                        const NodeFacts& facts, const std::string& kernel_version,
-                                                       PodWorkers& workers, EventRecorder& events,
-                                                       std::function<NodePtr()> node);
+                                                       PodWorkers& workers, const Allocations& allocations,
+                                                       EventRecorder& events, std::function<NodePtr()> node);
 
   PodAdmission ask(const api::PodPtr& pod);
+  ResizeVerdict ask_resize(const api::PodPtr& pod);
   void read_node_by(ReadNode read) { read_node_ = std::move(read); }
   const RejectionCounters& rejections() const { return rejections_; }
 
  private:
-  AdmissionGate(base::Clock& clock, PodWorkers& workers, EventRecorder& events, std::function<NodePtr()> node)
-      : clock_(clock), workers_(workers), events_(events), node_(std::move(node)) {}
+  AdmissionGate(base::Clock& clock, PodWorkers& workers, const Allocations& allocations, EventRecorder& events,
+                std::function<NodePtr()> node)
+      : clock_(clock), workers_(workers), allocations_(allocations), events_(events), node_(std::move(node)) {}
 
+  AdmissionDecision decide(const api::Pod& pod, const api::core::Node* node);
   std::vector<api::PodPtr> others(const api::Pod& pod) const;
   bool look_afresh(const std::string& uid);
   PodAdmission refuse(const api::Pod& pod, const Rejection& rejection);
@@ -49,6 +54,7 @@ class AdmissionGate {
 
   base::Clock& clock_;
   PodWorkers& workers_;
+  const Allocations& allocations_;
   EventRecorder& events_;
   std::function<NodePtr()> node_;
   ReadNode read_node_;

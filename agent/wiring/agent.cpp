@@ -65,6 +65,27 @@ ImagePullLimits pull_limits(const config::KubeletConfiguration& kubelet) {
   return limits;
 }
 
+ResizeRules resize_rules(const config::Configuration& configuration) {
+  const auto& gates = configuration.gates;
+  ResizeRules rules;
+  rules.enabled = gates.enabled("InPlacePodVerticalScaling");
+  rules.pod_level = gates.enabled("InPlacePodLevelResourcesVerticalScaling");
+  rules.exclusive_cpus = gates.enabled("InPlacePodVerticalScalingExclusiveCPUs");
+  rules.exclusive_memory = gates.enabled("InPlacePodVerticalScalingExclusiveMemory");
+  rules.static_cpu_manager = configuration.kubelet.cpu_manager_policy == "static";
+  rules.static_memory_manager = configuration.kubelet.memory_manager_policy == "Static";
+  return rules;
+}
+
+PodEngineSettings engine_settings(const config::Configuration& configuration) {
+  PodEngineSettings settings;
+  settings.pulls = pull_limits(configuration.kubelet);
+  settings.garbage = garbage_policy(configuration.flags);
+  settings.resize = resize_rules(configuration);
+  settings.allocates_plain_init = configuration.gates.enabled("InPlacePodVerticalScalingInitContainers");
+  return settings;
+}
+
 cri::GrpcRuntimeOptions runtime_options(const config::Configuration& configuration) {
   cri::GrpcRuntimeOptions options;
   options.endpoint = configuration.kubelet.container_runtime_endpoint;
@@ -142,6 +163,7 @@ struct Agent::Services {
   std::unique_ptr<AdmissionGate> admission;
   std::unique_ptr<cri::GrpcRuntime> runtime;
   std::unique_ptr<DiskPodFiles> files;
+  std::unique_ptr<DiskAllocationFiles> allocation_files;
   std::unique_ptr<VolumesAdapter> volumes;
   std::unique_ptr<CgroupsAdapter> cgroups;
   std::unique_ptr<RuntimeHooks> lifecycle;
@@ -217,8 +239,8 @@ Status Agent::Services::build_admission() {
     if (!lone.ok()) return lone.error();
     node = [made = *lone] { return made; };
   }
-  auto made = AdmissionGate::create(clock, configuration, facts, machine.kernel_version, engine->workers(), *recorder,
-                                    std::move(node));
+  auto made = AdmissionGate::create(clock, configuration, facts, machine.kernel_version, engine->workers(),
+                                    engine->allocations(), *recorder, std::move(node));
   if (!made.ok()) return made.error();
   admission = std::move(*made);
   if (cluster) {
@@ -233,6 +255,7 @@ Status Agent::Services::build() {
   if (!made.ok()) return made.error();
   runtime = std::move(*made);
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
+  allocation_files = std::make_unique<DiskAllocationFiles>(pool, facts.paths.root);
   volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects, *recorder);
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
@@ -242,8 +265,8 @@ Status Agent::Services::build() {
   transport = std::make_unique<probes::NetworkTransport>(network, *commands);
   engine = std::make_unique<PodEngine>(
       PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *lifecycle,
-                     *transport, *recorder, *sink, log},
-      PodEngineSettings{pull_limits(configuration.kubelet), garbage_policy(configuration.flags)});
+                     *transport, *allocation_files, *recorder, *sink, log},
+      engine_settings(configuration));
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, engine->workers(),
                                               *recorder);
   views = std::make_unique<PodViews>(
@@ -260,6 +283,7 @@ Status Agent::Services::build() {
   PodEngine::Hooks hooks;
   hooks.source_unsure = [this](const std::string& source) { return sources->unsure(source); };
   hooks.admit = [this](const api::PodPtr& pod) { return admission->ask(pod); };
+  hooks.admit_resize = [this](const api::PodPtr& pod) { return admission->ask_resize(pod); };
   hooks.runtime_changed = [this] {
     if (cluster) cluster->runtime_changed();
     report();

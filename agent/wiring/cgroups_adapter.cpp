@@ -23,6 +23,9 @@ cgroups::QosClass tier_class(const api::Pod& pod) {
 }
 
 base::Task<Status> nothing_to_do() { co_return Status(); }
+base::Task<Result<PodMemoryUsage>> no_cgroups() {
+  co_return Error(ErrorKind::unavailable, "pods have no cgroups of their own here (cgroupsPerQOS is off)");
+}
 base::Task<Result<std::vector<std::string>>> no_pods() { co_return std::vector<std::string>{}; }
 
 }  // namespace
@@ -92,6 +95,30 @@ base::Task<Result<PodCgroupValues>> CgroupsAdapter::read(api::PodPtr pod) {
       "read the pod's cgroup", kLimit, [driver = driver_, path = parent_of(*pod)]() -> Result<PodCgroupValues> {
         const auto seen = cgroups::read_in_force(driver->files, driver->layout, path);
         return PodCgroupValues{seen.cpu_shares, seen.cpu_quota_us, seen.cpu_period_us, seen.memory_limit_bytes};
+      });
+}
+
+base::Task<Status> CgroupsAdapter::set(api::PodPtr pod, PodCgroupValues values) {
+  if (idle()) return nothing_to_do();
+  cgroups::Limits limits;
+  limits.cpu_shares = values.cpu_shares;
+  limits.cpu_quota = values.cpu_quota_us;
+  limits.cpu_period = values.cpu_period_us;
+  limits.memory = values.memory_limit_bytes;
+  const cgroups::CgroupName name = cgroups::pod(root_, tier_class(*pod), pod->metadata().uid());
+  return pool_.run<void>("set the values of the pod's cgroup", kLimit,
+                         [driver = driver_, name, limits] { return driver->cgroupfs.update(name, limits); });
+}
+
+base::Task<Result<PodMemoryUsage>> CgroupsAdapter::memory_usage(api::PodPtr pod,
+                                                                std::vector<std::string> container_ids) {
+  if (!driver_) return no_cgroups();
+  return pool_.run<PodMemoryUsage>(
+      "read the memory that the pod uses", kLimit,
+      [driver = driver_, path = parent_of(*pod), ids = std::move(container_ids)]() -> Result<PodMemoryUsage> {
+        auto used = cgroups::read_memory_in_use(driver->files, driver->layout, path, ids);
+        if (!used.ok()) return used.error();
+        return PodMemoryUsage{used->bytes, std::move(used->below)};
       });
 }
 

@@ -33,6 +33,8 @@ class CgroupsAdapter final : public PodCgroups {
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
   base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
+  base::Task<Status> set(api::PodPtr pod, PodCgroupValues values) override;
+  base::Task<Result<PodMemoryUsage>> memory_usage(api::PodPtr pod, std::vector<std::string> container_ids) override;
   base::Task<Result<std::vector<std::string>>> list() override;
 
  private:

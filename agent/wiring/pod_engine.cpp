@@ -13,9 +13,10 @@ constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the 
 constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
 
 WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime, Killer& killer,
-                             PodProbes& probes, RuntimeHealth& health) {
-  return {parts.loop,    parts.clock,   parts.random,  parts.facts, observer, runtime,      killer,     parts.files,
-          parts.volumes, parts.cgroups, parts.objects, probes,      health,   parts.events, parts.sink, parts.log};
+                             PodProbes& probes, RuntimeHealth& health, Allocations& allocations, Resizes& resizes) {
+  return {parts.loop, parts.clock,  parts.random,  parts.facts,   observer,      runtime,
+          killer,     parts.files,  parts.volumes, parts.cgroups, parts.objects, probes,
+          health,     parts.events, parts.sink,    allocations,   resizes,       parts.log};
 }
 
 bool shows_life(const pleg::Snapshot& snapshot, const std::string& uid) {
@@ -35,11 +36,14 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
       images_(parts_.loop, parts_.clock, parts_.images, parts_.events, settings_.pulls),
       killer_(parts_.loop, parts_.clock, parts_.runtime, parts_.lifecycle, parts_.facts, parts_.events),
       configs_(parts_.random, parts_.files, parts_.cgroups, parts_.objects, parts_.facts, parts_.events),
-      runtime_(parts_.loop, parts_.clock, parts_.runtime, killer_, images_, configs_, parts_.files, parts_.facts,
-               parts_.events),
+      allocations_(parts_.loop, parts_.clock, parts_.allocations, settings_.allocates_plain_init, parts_.log),
+      resizes_(parts_.loop, parts_.clock, allocations_, parts_.events, settings_.resize, parts_.facts.info, parts_.log),
+      resizer_(parts_.runtime, parts_.cgroups, allocations_, parts_.facts),
+      runtime_(parts_.loop, parts_.clock, parts_.runtime, killer_, images_, configs_, resizer_, allocations_,
+               parts_.files, parts_.facts, parts_.events),
       probes_(parts_.loop, parts_.clock, parts_.random, parts_.facts.agent_started, parts_.probes, parts_.events,
               [this](const std::string& uid) { on_probe(uid); }),
-      workers_(worker_context(parts_, observer_, runtime_, killer_, probes_, health_)),
+      workers_(worker_context(parts_, observer_, runtime_, killer_, probes_, health_, allocations_, resizes_)),
       garbage_(parts_.loop, parts_.clock, parts_.runtime, killer_, parts_.files, parts_.facts.paths, settings_.garbage,
                parts_.log),
       housekeeping_bell_(parts_.loop),
@@ -58,10 +62,19 @@ void PodEngine::set_hooks(Hooks hooks) {
   knowledge.runtime_listed = [this] { return runtime_listed(); };
   knowledge.namesake_runs = [this](const api::Pod& pod) { return namesake_runs(pod); };
   knowledge.source_unsure = hooks_.source_unsure;
-  knowledge.source_spoke = [this] { housekeeping_bell_.notify(); };
+  knowledge.source_spoke = [this] {
+    housekeeping_bell_.notify();
+    resizes_.look_again();
+  };
   knowledge.runs = [this](const std::string& uid) { return runs(uid); };
   knowledge.admit = hooks_.admit;
   workers_.set_knowledge(std::move(knowledge));
+  Resizes::Hooks resize_hooks;
+  resize_hooks.ready = [this] { return workers_.all_sources_ready(); };
+  resize_hooks.wanted = [this](const std::string& uid) { return workers_.running_pod(uid); };
+  resize_hooks.admit = hooks_.admit_resize;
+  resize_hooks.changed = [this](const std::string& uid) { workers_.reallocated(uid); };
+  resizes_.set_hooks(std::move(resize_hooks));
 }
 
 base::Task<void> PodEngine::start() {
@@ -85,6 +98,7 @@ void PodEngine::begin() {
       },
       [this] { return workers_.all_sources_ready(); }, [this] { return known_uids(); });
   base::spawn(gate_, "housekeeping", keep_house());
+  resizes_.start();
   workers_.wake_all();
 }
 
@@ -98,6 +112,8 @@ base::Task<void> PodEngine::stop_workers() { co_await workers_.stop(); }
 base::Task<void> PodEngine::stop() {
   co_await workers_.stop();
   co_await probes_.stop();
+  co_await resizes_.stop();
+  co_await allocations_.stop();
   co_await gate_.stop();
   co_await killer_.stop();
   co_await pleg_.stop();

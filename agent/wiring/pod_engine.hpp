@@ -11,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "agent/allocation/resizes.hpp"
 #include "agent/images/image_puller.hpp"
 #include "agent/sync/garbage.hpp"
 #include "agent/sync/killer.hpp"
 #include "agent/sync/pod_runtime.hpp"
 #include "agent/sync/pod_workers.hpp"
+#include "agent/sync/resizer.hpp"
 #include "agent/sync/runtime_health.hpp"
 #include "agent/wiring/pleg_adapter.hpp"
 #include "agent/wiring/probes_adapter.hpp"
@@ -39,6 +41,7 @@ struct PodEngineParts {
   PodObjects& objects;
   LifecycleHooks& lifecycle;
   probes::Transport& probes;
+  AllocationFiles& allocations;
   EventRecorder& events;
   StatusSink& sink;
   base::Logger log;
@@ -48,6 +51,8 @@ struct PodEngineSettings {
   ImagePullLimits pulls;
   GarbagePolicy garbage;
   base::Duration housekeeping = std::chrono::seconds(30);  // a safety net: what ends a pod asks for it at once
+  ResizeRules resize{};
+  bool allocates_plain_init = true;  // gate InPlacePodVerticalScalingInitContainers
 };
 
 class PodEngine {
@@ -58,11 +63,12 @@ class PodEngine {
 
   // What the owner knows and wants to know. Unset members restrain nothing. Before start().
   struct Hooks {
-    std::function<bool(const std::string& source)> source_unsure;  // see PodWorkers::Knowledge
-    std::function<PodAdmission(const api::PodPtr& pod)> admit;     // likewise
-    std::function<void()> runtime_changed;                         // its health or its handlers
-    std::function<bool()> calm = [] { return true; };              // nothing is under way outside the engine
-    std::function<void()> idle;                                    // a whole housekeeping period was quiet
+    std::function<bool(const std::string& source)> source_unsure;       // see PodWorkers::Knowledge
+    std::function<PodAdmission(const api::PodPtr& pod)> admit;          // likewise
+    std::function<ResizeVerdict(const api::PodPtr& pod)> admit_resize;  // see Resizes::Hooks
+    std::function<void()> runtime_changed;                              // its health or its handlers
+    std::function<bool()> calm = [] { return true; };                   // nothing is under way outside the engine
+    std::function<void()> idle;                                         // a whole housekeeping period was quiet
   };
   void set_hooks(Hooks hooks);
 
@@ -80,6 +86,7 @@ class PodEngine {
   pleg::Pleg& pleg() { return pleg_; }
   ImagePuller& images() { return images_; }
   const ProbesAdapter& probes() const { return probes_; }
+  Allocations& allocations() { return allocations_; }
 
   // Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
   bool runtime_listed();
@@ -107,6 +114,9 @@ class PodEngine {
   ImagePuller images_;
   Killer killer_;
   RuntimeConfigs configs_;
+  Allocations allocations_;
+  Resizes resizes_;
+  Resizer resizer_;
   PodRuntime runtime_;
   ProbesAdapter probes_;
   PodWorkers workers_;

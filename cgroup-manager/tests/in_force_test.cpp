@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 namespace keelson::cgroups {
 namespace {
@@ -20,7 +21,16 @@ class Files final : public CgroupFiles {
   Status make_directory(const std::string&) override { return {}; }
   Status remove_directory(const std::string&) override { return {}; }
   bool is_directory(const std::string&) override { return true; }
-  Result<std::vector<std::string>> directories(const std::string&) override { return std::vector<std::string>(); }
+  // Those of the files below it.
+  Result<std::vector<std::string>> directories(const std::string& path) override {
+    std::set<std::string> names;
+    for (const auto& [file, text] : all) {
+      if (!file.starts_with(path + "/")) continue;
+      const std::string rest = file.substr(path.size() + 1);
+      if (const auto slash = rest.find('/'); slash != std::string::npos) names.insert(rest.substr(0, slash));
+    }
+    return std::vector<std::string>(names.begin(), names.end());
+  }
   Status write(const std::string&, std::string_view) override { return {}; }
   Status kill_process(pid_t) override { return {}; }
   void pause(std::chrono::milliseconds) override {}
@@ -57,6 +67,30 @@ TEST(InForce, AGroupThatIsGoneHasNoValues) {
   Layout layout;
   layout.unified = "/c";
   EXPECT_EQ(read_in_force(files, layout, "/kubepods/podX"), InForce());
+}
+
+TEST(MemoryInUse, IsReadOfThePodAndOfItsContainersByTheirIds) {
+  Files files;
+  files.all = {{"/c/mem/kubepods/podX/memory.usage_in_bytes", "3000"},
+               {"/c/mem/kubepods/podX/0a1b/memory.usage_in_bytes", "1000"},
+               {"/c/mem/kubepods/podX/cri-containerd-2c3d.scope/memory.usage_in_bytes", "2000"},
+               {"/c/mem/kubepods/podX/other/memory.usage_in_bytes", "5"}};
+  Layout layout;
+  layout.version = Version::v1;
+  layout.controllers = {{"memory", "/c/mem"}};
+  const auto used = read_memory_in_use(files, layout, "/kubepods/podX", {"0a1b", "2c3d", "gone"});
+  ASSERT_TRUE(used.ok()) << used.error().to_string();
+  EXPECT_EQ(used->bytes, 3000);
+  EXPECT_EQ(used->below, (std::map<std::string, std::int64_t>{{"0a1b", 1000}, {"2c3d", 2000}}));
+}
+
+TEST(MemoryInUse, HasAFileOfItsOwnOnV2AndFailsForAGroupThatIsGone) {
+  Files files;
+  files.all = {{"/c/kubepods/podX/memory.current", "3000"}};
+  Layout layout;
+  layout.unified = "/c";
+  EXPECT_EQ(read_memory_in_use(files, layout, "/kubepods/podX", {"0a1b"})->bytes, 3000);
+  EXPECT_FALSE(read_memory_in_use(files, layout, "/kubepods/podY", {}).ok());
 }
 
 }  // namespace

@@ -183,5 +183,112 @@ TEST_F(ClusterTest, APodThatDoesNotFitIsRefusedWithItsReason) {
   EXPECT_TRUE(eventually("it to go", [&] { return is_gone("pod", "misfit"); }));
 }
 
+// One value of the pod's cgroup, or of a container's in it; on cgroup v1 and v2 alike, as milli-CPU or bytes.
+struct Values {
+  std::string cpu_limit;
+  std::string memory_limit;
+  bool operator==(const Values&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Values& values) {
+  return out << "cpu " << values.cpu_limit << ", memory " << values.memory_limit;
+}
+
+Values values_of(const std::string& group) {
+  const auto line = [](const std::string& path) {
+    std::string text = read_text(path);
+    return text.substr(0, text.find('\n'));
+  };
+  if (exists("/sys/fs/cgroup/cgroup.controllers")) {
+    const std::string max = line("/sys/fs/cgroup" + group + "/cpu.max");
+    return {max.substr(0, max.find(' ')), line("/sys/fs/cgroup" + group + "/memory.max")};
+  }
+  return {line("/sys/fs/cgroup/cpu" + group + "/cpu.cfs_quota_us"),
+          line("/sys/fs/cgroup/memory" + group + "/memory.limit_in_bytes")};
+}
+
+class ResizeTest : public ClusterTest {
+ protected:
+  static json amounts(const std::string& cpu, const std::string& memory) {
+    return {{"requests", {{"cpu", cpu}, {"memory", memory}}}, {"limits", {{"cpu", "500m"}, {"memory", memory}}}};
+  }
+  void run_pod(json more = json::object()) {
+    json container = shell("main", kSleep);
+    container["resources"] = amounts("100m", "32Mi");
+    container.update(more);
+    apply(pod("web", {container}));
+    ASSERT_TRUE(eventually("the pod to be Ready", [&] { return pod_is_ready("web"); }));
+    id = id_of("web", "main");
+    group = runtime->fixture().cgroup_root() + "/kubepods/burstable/pod" + field("pod", "web", "{.metadata.uid}");
+  }
+  void resize(const json& resources) {
+    const json patch = {{"spec", {{"containers", {{{"name", "main"}, {"resources", resources}}}}}}};
+    ASSERT_NE(kubectl({"patch", "pod", "web", "--subresource=resize", "-p", patch.dump()}), "") << last_error;
+  }
+  std::string condition(const std::string& type) {
+    return field("pod", "web", "{.status.conditions[?(@.type==\"" + type + "\")].reason}");
+  }
+  // The resize was accepted, is told to be over, and the status shows it.
+  bool is_resized(const std::string& memory) {
+    return field("pod", "web", "{.status.containerStatuses[0].resources.limits.memory}") == memory &&
+           field("pod", "web", "{.status.conditions[*].type}").find("Resize") == std::string::npos;
+  }
+
+  std::string id;
+  std::string group;
+};
+
+TEST_F(ResizeTest, ARunningContainerGetsOtherResources) {
+  run_pod();
+  EXPECT_EQ(values_of(group), (Values{"50000", "33554432"}));
+  const int process = runtime->process_of(id);
+  resize({{"requests", {{"cpu", "200m"}, {"memory", "48Mi"}}}, {"limits", {{"cpu", "1"}, {"memory", "64Mi"}}}});
+  ASSERT_TRUE(eventually("the resize", [&] { return is_resized("64Mi"); }));
+  EXPECT_EQ(values_of(group), (Values{"100000", "67108864"}));
+  EXPECT_EQ(values_of(group + "/" + id), (Values{"100000", "67108864"}));
+  resize({{"requests", {{"cpu", "50m"}, {"memory", "24Mi"}}}, {"limits", {{"cpu", "250m"}, {"memory", "32Mi"}}}});
+  ASSERT_TRUE(eventually("the way back", [&] { return is_resized("32Mi"); }));
+  EXPECT_EQ(values_of(group), (Values{"25000", "33554432"}));
+  EXPECT_EQ(values_of(group + "/" + id), (Values{"25000", "33554432"}));
+  EXPECT_EQ(field("pod", "web", "{.status.containerStatuses[0].allocatedResources.memory}"), "24Mi");
+  EXPECT_EQ(id_of("web", "main"), id);
+  EXPECT_EQ(runtime->process_of(id), process);
+  EXPECT_EQ(field("pod", "web", "{.status.containerStatuses[0].restartCount}"), "0");
+  const std::string events = kubectl({"get", "events", "-o", "jsonpath={.items[*].reason}"});
+  EXPECT_NE(events.find("ResizeStarted"), std::string::npos) << events;
+  EXPECT_NE(events.find("ResizeCompleted"), std::string::npos) << events;
+}
+
+TEST_F(ResizeTest, WhatDoesNotFitIsDeferredAndWhatIsInUseIsNotTaken) {
+  run_pod();
+  resize({{"requests", {{"cpu", "900"}, {"memory", "32Mi"}}}, {"limits", {{"cpu", "900"}, {"memory", "32Mi"}}}});
+  ASSERT_TRUE(eventually("the refusal", [&] { return condition("PodResizePending") == "Deferred"; }));
+  const std::string why = field("pod", "web", "{.status.conditions[?(@.type==\"PodResizePending\")].message}");
+  EXPECT_EQ(why.find("Node didn't have enough resource: cpu, requested: 900000, used: "), 0u) << why;
+  EXPECT_EQ(values_of(group), (Values{"50000", "33554432"}));
+  resize({{"requests", {{"cpu", "100m"}, {"memory", "4Ki"}}}, {"limits", {{"cpu", "500m"}, {"memory", "4Ki"}}}});
+  ASSERT_TRUE(eventually("the error", [&] { return condition("PodResizeInProgress") == "Error"; }));
+  EXPECT_EQ(condition("PodResizePending"), "");
+  EXPECT_EQ(values_of(group), (Values{"50000", "33554432"}));
+  resize(amounts("100m", "32Mi"));
+  EXPECT_TRUE(eventually("all to be well", [&] { return is_resized("32Mi"); }));
+  EXPECT_EQ(id_of("web", "main"), id);
+}
+
+TEST_F(ResizeTest, AKilledAgentFinishesIt) {
+  run_pod({{"resizePolicy", {{{"resourceName", "memory"}, {"restartPolicy", "RestartContainer"}}}}});
+  keelson->kill_hard();
+  resize(amounts("100m", "64Mi"));
+  start();
+  ASSERT_TRUE(eventually("the resize", [&] { return is_resized("64Mi") && pod_is_ready("web"); }));
+  EXPECT_NE(id_of("web", "main"), id) << "its policy asks for a restart";
+  EXPECT_EQ(field("pod", "web", "{.status.containerStatuses[0].restartCount}"), "1");
+  EXPECT_EQ(values_of(group + "/" + id_of("web", "main")), (Values{"50000", "67108864"}));
+  EXPECT_EQ(values_of(group), (Values{"50000", "67108864"}));
+  const std::string now = id_of("web", "main");
+  restart_after_kill();
+  ASSERT_TRUE(eventually("the node to be Ready", [&] { return node_is_ready() && pod_is_ready("web"); }));
+  EXPECT_EQ(id_of("web", "main"), now);
+}
+
 }  // namespace
 }  // namespace keelson::integration

@@ -16,6 +16,14 @@ const std::set<std::string, std::less<>> kReads = {
     "version",          "status",          "runtime_config", "pod_sandbox_status", "list_pod_sandboxes",
     "container_status", "list_containers", "image_status",   "list_images",        "image_fs_info"};
 
+// What is not set stays as it was.
+void merge_resources(const cri::LinuxContainerResources& update, cri::LinuxContainerResources& resources) {
+  if (update.cpu_period != 0) resources.cpu_period = update.cpu_period;
+  if (update.cpu_quota != 0) resources.cpu_quota = update.cpu_quota;
+  if (update.cpu_shares != 0) resources.cpu_shares = update.cpu_shares;
+  if (update.memory_limit_in_bytes != 0) resources.memory_limit_in_bytes = update.memory_limit_in_bytes;
+}
+
 Error no_such(const std::string& what, const std::string& id) {
   return Error(ErrorKind::not_found, what + " \"" + id + "\": not found");
 }
@@ -176,6 +184,10 @@ FakeFault* FakeCri::match(FakeFault::Kind kind, const std::string& call, const s
     if (fault.kind != kind || fault.times == 0) continue;
     if (!fault.call.empty() && fault.call != call) continue;
     if (about.find(fault.about) == std::string::npos) continue;
+    if (fault.after > 0 && kind != FakeFault::Kind::hangs) {
+      --fault.after;
+      continue;
+    }
     return &fault;
   }
   return nullptr;
@@ -332,9 +344,14 @@ Task<Result<std::vector<cri::PodSandbox>>> FakeCri::list_pod_sandboxes(cri::PodS
   co_return out;
 }
 
-Task<Status> FakeCri::update_pod_sandbox_resources(std::string id, std::optional<cri::LinuxContainerResources>,
-                                                   std::optional<cri::LinuxContainerResources>) {
-  return enter("update_pod_sandbox_resources", about_sandbox(id), id, kLimit);
+Task<Status> FakeCri::update_pod_sandbox_resources(std::string id, std::optional<cri::LinuxContainerResources> overhead,
+                                                   std::optional<cri::LinuxContainerResources> resources) {
+  const std::string about = about_sandbox(id);
+  auto entered = co_await enter("update_pod_sandbox_resources", about, id, kLimit);
+  if (!entered.ok()) co_return entered.error();
+  if (sandbox(id) == nullptr) co_return no_such("sandbox", id);
+  tell_resources({about, "", std::move(overhead), resources.value_or(cri::LinuxContainerResources())});
+  co_return leave("update_pod_sandbox_resources", about);
 }
 
 // --- Containers ---
@@ -360,6 +377,7 @@ Task<Result<std::string>> FakeCri::create_container(std::string sandbox_id, cri:
   made.pod_uid = sandbox_config.metadata.uid;
   made.log_path = sandbox_config.log_directory + "/" + config.log_path;
   made.config = std::move(config);
+  if (made.config.linux_config) made.resources = made.config.linux_config->resources;
   made.created_at = now_nanos();
   const std::string id = made.id;
   containers_.push_back(std::move(made));
@@ -466,6 +484,7 @@ Task<Result<cri::ContainerStatus>> FakeCri::container_status(std::string id) {
   out.annotations = found->config.annotations;
   out.mounts = found->config.mounts;
   out.log_path = found->log_path;
+  out.resources = found->resources;
   co_return out;
 }
 
@@ -490,8 +509,23 @@ Task<Result<std::vector<cri::Container>>> FakeCri::list_containers(cri::Containe
   co_return out;
 }
 
-Task<Status> FakeCri::update_container_resources(std::string id, cri::LinuxContainerResources) {
-  return enter("update_container_resources", about_container(id), id, kLimit);
+Task<Status> FakeCri::update_container_resources(std::string id, cri::LinuxContainerResources resources) {
+  const std::string about = about_container(id);
+  auto entered = co_await enter("update_container_resources", about, id, kLimit);
+  if (!entered.ok()) co_return entered.error();
+  Container* found = container(id);
+  if (found == nullptr) co_return no_such("container", id);
+  if (found->state == cri::ContainerState::exited) {
+    co_return Error(ErrorKind::internal, "container " + id + " does not run: its resources cannot be updated");
+  }
+  tell_resources({found->pod_uid, found->config.metadata.name, std::nullopt, resources});
+  if (!found->resources) found->resources.emplace();
+  merge_resources(resources, *found->resources);
+  co_return leave("update_container_resources", about);
+}
+
+void FakeCri::tell_resources(const FakeResources& update) {
+  if (on_resources) on_resources(update);
 }
 
 Task<Status> FakeCri::reopen_container_log(std::string id) {

@@ -46,6 +46,7 @@ struct FakeFault {
   Kind kind = Kind::fails;
   Error error{ErrorKind::internal, "injected"};
   int times = -1;  // negative: until removed
+  int after = 0;   // so many calls are let through first; not of those that hang
 };
 
 struct FakeCall {
@@ -54,6 +55,14 @@ struct FakeCall {
   std::string id;
   base::SteadyTime at{};
   std::int64_t grace = 0;  // of stop_container, seconds
+};
+
+// What the runtime was told of the resources of a sandbox or, when it is named, of a container.
+struct FakeResources {
+  std::string uid;
+  std::string container;
+  std::optional<cri::LinuxContainerResources> overhead;
+  cri::LinuxContainerResources resources;
 };
 
 class FakeCri final : public cri::RuntimeService, public cri::ImageService {
@@ -78,6 +87,7 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
     int exit_code = 0;
     std::string reason;
     std::string message;
+    std::optional<cri::LinuxContainerResources> resources;  // as it was created, then as updated
     FakeRun run;
     base::SteadyTime ends_at = base::SteadyTime::max();
   };
@@ -96,6 +106,8 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   cri::RuntimeStatus runtime_status{{{"RuntimeReady", true, "", ""}, {"NetworkReady", true, "", ""}}, {{}}, {}, false};
   std::map<std::string, cri::Image> images;  // by name
   std::vector<std::string> pod_ips_prefix = {"10.88.0."};
+  // Called when new resources of something that is there have come into force.
+  std::function<void(const FakeResources& update)> on_resources;
 
   void inject(FakeFault fault) { faults_.push_back(std::move(fault)); }
   // Removes every fault and lets what hangs go on.
@@ -176,6 +188,7 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   void kill(Container& container) { end(container, 137, "Error"); }
   Sandbox* sandbox(const std::string& id);
   Container* container(const std::string& id);
+  void tell_resources(const FakeResources& update);
   std::string about_sandbox(const std::string& id);
   std::string about_container(const std::string& id);
   std::int64_t now_nanos();

@@ -180,12 +180,15 @@ TEST_F(NodeStatusParts, AnotherBootIsNoticed) {
 }
 
 TEST(DeclaredFeatures, FollowTheGatesAndTheRuntime) {
-  // Resizes and streams over web sockets are not there, so that nobody is invited to ask for them.
+  // Streams over web sockets are not there, so that nobody is invited to ask for them.
   config::FeatureGates gates(std::map<std::string, bool>{{"UserNamespacesHostNetworkSupport", true}});
   EXPECT_THAT(declared_features(gates, true),
-              ElementsAre("RestartAllContainersOnContainerExits", "UserNamespacesHostNetworkSupport"));
-  EXPECT_EQ(declared_features(gates, false).size(), 1u);
-  config::FeatureGates off(std::map<std::string, bool>{{"RestartAllContainersOnContainerExits", false}});
+              ElementsAre("InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers",
+                          "RestartAllContainersOnContainerExits", "UserNamespacesHostNetworkSupport"));
+  EXPECT_EQ(declared_features(gates, false).size(), 3u);
+  config::FeatureGates off(std::map<std::string, bool>{{"InPlacePodLevelResourcesVerticalScaling", false},
+                                                       {"InPlacePodVerticalScalingInitContainers", false},
+                                                       {"RestartAllContainersOnContainerExits", false}});
   EXPECT_TRUE(declared_features(off, false).empty());
 }
 

@@ -24,11 +24,9 @@ std::ifstream open_data(const std::string& path) {
 
 }  // namespace
 
-// The recorded kubelet had features that this agent does not say it has (declared_features.cpp).
+// The recorded kubelet had a feature that this agent does not say it has (declared_features.cpp).
 void drop_undeclared(json& value) {
-  static const std::set<std::string> kUndeclared = {"ExtendWebSocketsToKubelet",
-                                                    "InPlacePodLevelResourcesVerticalScaling",
-                                                    "InPlacePodVerticalScalingInitContainers"};
+  static const std::set<std::string> kUndeclared = {"ExtendWebSocketsToKubelet"};
   if (value.is_object() && value.contains("declaredFeatures") && value["declaredFeatures"].is_array()) {
     json kept = json::array();
     for (const auto& feature : value["declaredFeatures"]) {

@@ -59,6 +59,7 @@ class Planner : public ::testing::Test {
     for (const auto& id : s.remove_ids) out += " " + id;
     return out;
   }
+  std::string text(const ResizePod&) { return "resize"; }
 };
 
 TEST_F(Planner, MakesASandboxAndStartsAllContainersOfANewPod) {

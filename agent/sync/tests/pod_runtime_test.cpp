@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/allocation/allocations.hpp"
+#include "agent/sync/resizer.hpp"
 #include "agent/sync/tests/world.hpp"
 
 namespace keelson::agent {
@@ -75,7 +77,10 @@ class Runtime : public ::testing::Test {
   ImagePuller images{world.loop, world.clock, world.cri, world.events, {}};
   Killer killer{world.loop, world.clock, world.cri, world.lifecycle, facts, world.events};
   RuntimeConfigs configs{world.random, world.files, world.cgroups, world.objects, facts, world.events};
-  PodRuntime runtime{world.loop, world.clock, world.cri, killer, images, configs, world.files, facts, world.events};
+  Allocations allocations{world.loop, world.clock, world.allocations, true, {}};
+  Resizer resizer{world.cri, world.cgroups, allocations, facts};
+  PodRuntime runtime{world.loop, world.clock, world.cri,   killer, images,      configs,
+                     resizer,    allocations, world.files, facts,  world.events};
   Journal journal{world.clock, {}};
   RestartBackoff backoff;
   ExitClock exits;

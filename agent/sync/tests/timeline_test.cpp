@@ -171,20 +171,20 @@ struct Timeline : ::testing::TestWithParam<std::string> {
   }
 
   void read_cgroup() {
-    world.cgroups.in_force = PodCgroupValues{2, -1, 100'000, 9223372036854771712ll};
+    PodCgroupValues& in_force = world.cgroups.shown.emplace();
+    in_force = {2, -1, 100'000, 9223372036854771712ll};
     const json& limits = recording.at("live").at("status").value("/resources/limits"_json_pointer, json::object());
     if (limits.contains("memory")) {
-      world.cgroups.in_force.memory_limit_bytes = api::Quantity::parse(limits["memory"].get<std::string>())->value();
+      in_force.memory_limit_bytes = api::Quantity::parse(limits["memory"].get<std::string>())->value();
     }
     for (const auto& [path, files] : recording.at("cgroups").items()) {
       if (!path.ends_with("<uid>")) continue;
-      if (files.contains("cpu.shares"))
-        world.cgroups.in_force.cpu_shares = std::stoll(files["cpu.shares"].get<std::string>());
+      if (files.contains("cpu.shares")) in_force.cpu_shares = std::stoll(files["cpu.shares"].get<std::string>());
       if (files.contains("cpu.cfs_quota_us")) {
-        world.cgroups.in_force.cpu_quota_us = std::stoll(files["cpu.cfs_quota_us"].get<std::string>());
+        in_force.cpu_quota_us = std::stoll(files["cpu.cfs_quota_us"].get<std::string>());
       }
       if (files.contains("memory.limit_in_bytes")) {
-        world.cgroups.in_force.memory_limit_bytes = std::stoll(files["memory.limit_in_bytes"].get<std::string>());
+        in_force.memory_limit_bytes = std::stoll(files["memory.limit_in_bytes"].get<std::string>());
       }
     }
   }

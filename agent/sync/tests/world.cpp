@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/pod_config/resources.hpp"
+
 #include <algorithm>
 
 namespace keelson::agent::testing {
@@ -107,19 +109,48 @@ Task<Status> FakePodVolumes::unmount(std::string uid) {
 Task<Status> FakePodCgroups::ensure(api::PodPtr pod) {
   const std::string& uid = pod->metadata().uid();
   if (const auto failure = ensure_fails.find(uid); failure != ensure_fails.end()) co_return failure->second;
-  groups.insert(uid);
+  if (groups.insert(uid).second) {
+    const cgroups::Limits limits = pod_cgroup_limits(*pod, NodeInfo(), 0, false);
+    in_force[uid] = {limits.cpu_shares, limits.cpu_quota, limits.cpu_period, limits.memory};
+  }
   co_return Status();
 }
+
+Task<Status> FakePodCgroups::set(api::PodPtr pod, PodCgroupValues values) {
+  PodCgroupValues& now = in_force[pod->metadata().uid()];
+  std::string what;
+  std::string text;
+  if (values.cpu_shares) {
+    what = "cpu.shares";
+    text = std::to_string(*values.cpu_shares);
+  } else if (values.cpu_quota_us) {
+    what = "cpu.quota";
+    text = std::to_string(*values.cpu_quota_us) + "/" + std::to_string(values.cpu_period_us.value_or(0));
+  } else if (values.memory_limit_bytes) {
+    what = "memory.limit";
+    text = std::to_string(*values.memory_limit_bytes);
+  }
+  if (on_set) on_set(what + "=" + text);
+  if (const auto failure = set_fails.find(what); failure != set_fails.end()) co_return failure->second;
+  if (values.cpu_shares) now.cpu_shares = values.cpu_shares;
+  if (values.cpu_quota_us) now.cpu_quota_us = values.cpu_quota_us;
+  if (values.cpu_period_us) now.cpu_period_us = values.cpu_period_us;
+  if (values.memory_limit_bytes) now.memory_limit_bytes = values.memory_limit_bytes;
+  co_return Status();
+}
+
+Task<Result<PodMemoryUsage>> FakePodCgroups::memory_usage(api::PodPtr, std::vector<std::string>) { co_return usage; }
 
 Task<Status> FakePodCgroups::remove(std::string uid) {
   if (const auto failure = remove_fails.find(uid); failure != remove_fails.end()) co_return failure->second;
   groups.erase(uid);
+  in_force.erase(uid);
   co_return Status();
 }
 
 Task<std::optional<PodCgroupValues>> FakePodCgroups::values(api::PodPtr pod) {
   if (groups.count(pod->metadata().uid()) == 0) co_return std::nullopt;
-  co_return in_force;
+  co_return shown ? *shown : in_force[pod->metadata().uid()];
 }
 
 Task<Result<std::vector<std::string>>> FakePodCgroups::list() {
@@ -218,7 +249,7 @@ Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
     : world(given),
       facts(make_facts(given.clock.now())),
       engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
-              world.cgroups, world.objects, world.lifecycle, world.probes, world.events,
+              world.cgroups, world.objects, world.lifecycle, world.probes, world.allocations, world.events,
               sink == nullptr ? world.sink : *sink, base::Logger()},
              {{}, {}, kHousekeeping}),
       workers(&engine.workers()) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/allocation/tests/fake_allocation_files.hpp"
 #include "agent/sync/event_log.hpp"
 #include "agent/wiring/pod_engine.hpp"
 #include "tests/support/fake_cri.hpp"
@@ -67,15 +68,21 @@ class FakePodVolumes final : public PodVolumes {
 
 class FakePodCgroups final : public PodCgroups {
  public:
-  std::set<std::string> groups;  // UIDs
-  PodCgroupValues in_force{2, {}, {}, {}};
+  std::set<std::string> groups;                     // UIDs
+  std::map<std::string, PodCgroupValues> in_force;  // by UID
+  std::optional<PodCgroupValues> shown;             // instead, for every pod
+  std::function<void(const std::string&)> on_set;   // "cpu.quota=50000/100000", before it takes effect
+  PodMemoryUsage usage;                             // of every pod
   std::map<std::string, Error> ensure_fails;
+  std::map<std::string, Error> set_fails;  // by what is set: "cpu.shares"
   std::map<std::string, Error> remove_fails;
 
   std::string parent_of(const api::Pod& pod) const override { return "/kubepods/pod" + pod.metadata().uid(); }
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
   base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
+  base::Task<Status> set(api::PodPtr pod, PodCgroupValues values) override;
+  base::Task<Result<PodMemoryUsage>> memory_usage(api::PodPtr pod, std::vector<std::string> container_ids) override;
   base::Task<Result<std::vector<std::string>>> list() override;
 };
 
@@ -142,6 +149,7 @@ struct World {
   FakePodFiles files;
   FakePodVolumes volumes;
   FakePodCgroups cgroups;
+  FakeAllocationFiles allocations{clock};
   FakeEvents events;
   FakeStatusSink sink;
   NoPodObjects objects;

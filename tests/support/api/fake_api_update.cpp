@@ -71,6 +71,7 @@ Refusal restrict_to(const std::string& subresource, const ApiKind& kind, const M
     for (int i = 0; i < std::min(from.initcontainers_size(), to.initcontainers_size()); ++i) {
       *to.mutable_initcontainers(i)->mutable_resources() = from.initcontainers(i).resources();
     }
+    if (from.has_resources()) *to.mutable_resources() = from.resources();
     return std::nullopt;
   }
   return no_such_path();
