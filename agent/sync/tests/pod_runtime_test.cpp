@@ -25,6 +25,7 @@ class Runtime : public ::testing::Test {
     world.cri.images["image:1"].size = 1;
     world.cri.latency = [](const std::string&) { return base::Duration(1ms); };
   }
+  ~Runtime() override { world.run(allocations.stop()); }
 
   ObservedPtr observe() {
     pleg::PodTarget target;

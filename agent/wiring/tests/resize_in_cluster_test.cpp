@@ -90,7 +90,8 @@ class ResizeInACluster : public ::testing::Test {
   }
   // CPU request and memory limit that the API shows.
   std::string shown(const std::string& name) {
-    const auto& resources = stored(name).status().containerstatuses(0).resources();
+    const api::Pod pod = stored(name);
+    const auto& resources = pod.status().containerstatuses(0).resources();
     return resources.requests().at("cpu").string() + " " + resources.limits().at("memory").string();
   }
   std::vector<std::string> events(const std::string& name) {
