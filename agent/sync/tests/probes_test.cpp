@@ -227,9 +227,8 @@ TEST_F(Probes, ASidecarIsRestartedByItsProbesAndThePodIsNotReadyMeanwhile) {
   failing.clear();
   const auto restarted = [&] { return brain->container("u1", "proxy")->restartcount() == 1; };
   ASSERT_TRUE(world.until([&] { return restarted() && ready("u1"); }, 20s));
-  EXPECT_THAT(
-      world.events.texts("Killing"),
-      ElementsAre("N Killing spec.initContainers{proxy}: Container proxy failed liveness probe, will be restarted"));
+  EXPECT_THAT(world.events.texts("Killing"),
+              ElementsAre("N Killing spec.initContainers{proxy}: Init container proxy failed liveness probe"));
 }
 
 TEST_F(Probes, ReadinessIsToldWithinOneStep) {
