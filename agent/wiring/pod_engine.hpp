@@ -47,6 +47,7 @@ struct PodEngineParts {
 struct PodEngineSettings {
   ImagePullLimits pulls;
   GarbagePolicy garbage;
+  StartLimits starts;
   base::Duration housekeeping = std::chrono::seconds(30);  // a safety net: what ends a pod asks for it at once
 };
 
@@ -105,6 +106,7 @@ class PodEngine {
   pleg::Pleg pleg_;
   PlegObserver observer_;
   ImagePuller images_;
+  StartSlots slots_;
   Killer killer_;
   RuntimeConfigs configs_;
   PodRuntime runtime_;

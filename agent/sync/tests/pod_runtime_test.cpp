@@ -75,7 +75,9 @@ class Runtime : public ::testing::Test {
   ImagePuller images{world.loop, world.clock, world.cri, world.events, {}};
   Killer killer{world.loop, world.clock, world.cri, world.lifecycle, facts, world.events};
   RuntimeConfigs configs{world.random, world.files, world.cgroups, world.objects, facts, world.events};
-  PodRuntime runtime{world.loop, world.clock, world.cri, killer, images, configs, world.files, facts, world.events};
+  StartSlots slots{world.loop, world.clock, {}};
+  PodRuntime runtime{world.loop, world.clock, world.cri,   slots, world.lifecycle, killer,
+                     images,     configs,     world.files, facts, world.events};
   Journal journal{world.clock, {}};
   RestartBackoff backoff;
   ExitClock exits;

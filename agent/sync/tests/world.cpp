@@ -159,6 +159,18 @@ Task<probes::Attempt> FakeProbes::attempt(std::shared_ptr<const probes::Errand> 
   co_return probes::Attempt(probes::Outcome::success, "");
 }
 
+// --- Hooks ---
+
+Task<probes::HttpOutcome> FakeHookHttp::get(probes::HttpGet request) {
+  asked.push_back(request);
+  co_await clock_.sleep_for(takes);
+  if (answer) co_return answer(request);
+  probes::HttpOutcome fine;
+  fine.kind = probes::HttpOutcome::Kind::answered;
+  fine.status = 200;
+  co_return fine;
+}
+
 // --- World ---
 
 namespace {
@@ -222,7 +234,7 @@ Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
       engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
               world.cgroups, world.objects, world.lifecycle, world.probes, world.events,
               sink == nullptr ? world.sink : *sink, base::Logger()},
-             {{}, {}, kHousekeeping}),
+             {{}, {}, world.starts, kHousekeeping}),
       workers(&engine.workers()) {
   facts.restart_backoff_cap = backoff_cap;
   workers->expect_source("file");
