@@ -228,11 +228,11 @@ NodeFacts make_facts(base::SystemTime now) {
   return facts;
 }
 
-Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
+Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink, PodObjects* objects)
     : world(given),
       facts(make_facts(given.clock.now())),
       engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
-              world.cgroups, world.objects, world.lifecycle, world.probes, world.events,
+              world.cgroups, objects == nullptr ? world.objects : *objects, world.lifecycle, world.probes, world.events,
               sink == nullptr ? world.sink : *sink, base::Logger()},
              {{}, {}, world.starts, kHousekeeping}),
       workers(&engine.workers()) {

@@ -172,8 +172,9 @@ struct World {
 };
 
 struct Brain {
-  // Statuses go to `sink`, else to the world's.
-  explicit Brain(World& world, base::Duration backoff_cap = 300s, StatusSink* sink = nullptr);
+  // Statuses go to `sink` and objects are those of `objects`, else the world's.
+  explicit Brain(World& world, base::Duration backoff_cap = 300s, StatusSink* sink = nullptr,
+                 PodObjects* objects = nullptr);
   ~Brain();
 
   // Lets the services run; pods are given by set_pods().
