@@ -22,11 +22,11 @@
 namespace keelson::agent {
 
 struct StartLimits {
-  std::size_t at_once = 4;
+  std::size_t at_once = 6;
   base::Duration patience = std::chrono::seconds(1);
 };
 
-// What suits a runtime on a machine with so many CPUs: a start is work for one of them, with pauses.
+// What suits a runtime on a machine with so many CPUs: two for each, since a start waits now and then, and two more.
 std::size_t starts_at_once(unsigned cpus);
 
 class StartSlots {
