@@ -81,14 +81,14 @@ Task<Status> Pleg::list_pod(std::string uid) {
     if (std::exchange(record.queued, false)) --queued_;
     record.dirty = true;  // asked for: inspect even if the list shows no change
   }
-  const std::uint64_t look = ++looks_;
+  const Look look{++looks_, clock_.steady_now()};
   auto race = lister_.list_pod(uid) || hold_place(place);
   auto winner = co_await std::move(race);
   Result<std::vector<Item>> listed = too_slow("listing the pod");
   if (winner.index() == 0) listed = std::get<0>(std::move(winner));
   if (!listed.ok()) {
     records_.at(uid).list_asked = true;
-    failed(uid, listed.error(), look);
+    failed(uid, listed.error(), look.number);
     co_return listed.error();
   }
   std::vector<const Item*> items;
@@ -105,15 +105,16 @@ Task<Status> Pleg::inspect_pod(std::string uid) {
   PodTarget target;
   std::vector<Transition> transitions;
   bool sync = false;
+  Look listing{};
   {
     Record& record = records_.at(uid);
     target = PodTarget{uid, record.ns, record.name, record.items};
+    listing = {record.listed, record.listed_at};
     transitions = std::exchange(record.pending, {});
     sync = std::exchange(record.sync_asked, false);
     record.dirty = false;
   }
   const std::uint64_t look = ++looks_;
-  const base::SteadyTime began = clock_.steady_now();
   Result<Inspection> inspection = Inspection();
   if (!target.items.empty()) {
     auto race = lister_.inspect(target) || hold_place(place);
@@ -135,8 +136,8 @@ Task<Status> Pleg::inspect_pod(std::string uid) {
     log_.info("Pod can be inspected again", {{"pod", record.ns + "/" + record.name}, {"uid", uid}});
   record.failures = 0;
   record.failure.reset();
-  record.snapshot = Snapshot{std::move(*inspection), began};
-  record.inspected = look;
+  record.snapshot = Snapshot{std::move(*inspection), listing.began};
+  record.inspected = listing.number;
   ring(record);
   deliver(uid, std::move(transitions), sync);
   co_return Ok{};

@@ -58,7 +58,7 @@ Task<void> Pleg::relist() {
     relisted_ = began;
     relist_look_ = look;
     metrics_.last_seen = began_system;
-    apply(**listing, look);
+    apply(**listing, {look, began});
     if (!relist_error_.empty()) runtime_is_back();
   } else if (error != relist_error_) {
     log_.warning("Cannot list pods in the container runtime", {{"error", error}});
@@ -98,7 +98,7 @@ void Pleg::request_full_relist() {
 
 // Walks the listing and the records side by side, both in the order of UIDs: when nothing changed nothing is allocated
 // but the two arrays of pointers.
-void Pleg::apply(const std::vector<Item>& listing, std::uint64_t look) {
+void Pleg::apply(const std::vector<Item>& listing, const Look& look) {
   std::vector<const Item*> sorted;
   sorted.reserve(listing.size());
   for (const Item& item : listing) sorted.push_back(&item);
@@ -129,10 +129,10 @@ void Pleg::apply(const std::vector<Item>& listing, std::uint64_t look) {
 }
 
 // `items` are sorted by id and are what the look of that number showed.
-void Pleg::apply_pod(const std::string& uid, Record& record, const std::vector<const Item*>& items,
-                     std::uint64_t look) {
-  if (look < record.listed) return;  // a look that began later has already told
-  record.listed = look;
+void Pleg::apply_pod(const std::string& uid, Record& record, const std::vector<const Item*>& items, const Look& look) {
+  if (look.number < record.listed) return;  // a look that began later has already told
+  record.listed = look.number;
+  record.listed_at = look.began;
   if (same_items(record.items, items)) {
     if (record.settled()) ring(record);
     return;

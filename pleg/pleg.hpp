@@ -32,8 +32,9 @@
 namespace keelson::pleg {
 
 struct Snapshot {
-  Inspection inspection;      // null: the runtime knows no such pod
-  base::SteadyTime taken_at;  // when the inspection began
+  Inspection inspection;  // null: the runtime knows no such pod
+  // When the listing began that named what was inspected: a container that was made since then is not in it.
+  base::SteadyTime taken_at;
 };
 
 struct PodEvent {
@@ -107,11 +108,12 @@ class Pleg {
   struct Record {
     std::string ns;
     std::string name;
-    std::vector<Item> items;   // sorted by id
-    std::uint64_t listed = 0;  // number of the look that gave `items`
+    std::vector<Item> items;       // sorted by id
+    std::uint64_t listed = 0;      // number of the look that gave `items`
+    base::SteadyTime listed_at{};  // and when it began
     std::vector<Transition> pending;
     std::optional<Snapshot> snapshot;
-    std::uint64_t inspected = 0;  // number of the look that gave `snapshot`
+    std::uint64_t inspected = 0;  // number of the look that listed what `snapshot` shows
     std::optional<Error> failure;
     std::uint64_t failed = 0;  // number of the look that failed last
     int failures = 0;          // in a row
@@ -132,8 +134,13 @@ class Pleg {
   base::Task<void> relist_loop();
   base::Task<void> relist();
   base::Task<void> wait_for_next_relist();
-  void apply(const std::vector<Item>& listing, std::uint64_t look);
-  void apply_pod(const std::string& uid, Record& record, const std::vector<const Item*>& items, std::uint64_t look);
+  // One listing: its number, and when it began.
+  struct Look {
+    std::uint64_t number;
+    base::SteadyTime began;
+  };
+  void apply(const std::vector<Item>& listing, const Look& look);
+  void apply_pod(const std::string& uid, Record& record, const std::vector<const Item*>& items, const Look& look);
 
   void ask(const std::string& uid, bool sync);
   void look_at(const std::string& uid, Record& record);

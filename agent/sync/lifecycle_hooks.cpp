@@ -1,7 +1,10 @@
 #include "agent/sync/lifecycle_hooks.hpp"
 
+#include <algorithm>
+
 #include "agent/pod_config/go_text.hpp"
 #include "agent/sync/containers.hpp"
+#include "probes/http_action.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -18,12 +21,38 @@ Error failure(const HookRequest& request, const std::string& hook, const std::st
                                         go_quote(pod_description(*request.pod)) + " failed - error: " + error);
 }
 
+// contract 02 §18: with the address of the pod where the handler names no host. No time limit.
+Result<probes::HttpGet> get_request(const HookRequest& request) {
+  const auto& action = request.handler.httpget();
+  if (action.host().empty() && request.pod_ips.empty()) {
+    return Error(ErrorKind::not_found, "failed to find networking container: the pod has no IP address");
+  }
+  const std::string host = action.host().empty() ? request.pod_ips.front() : action.host();
+  return probes::make_http_get(action, request.container, host, "kube-lifecycle/1.36", {});
+}
+
+// The same in plain HTTP, where nobody may read along what was meant for TLS.
+probes::HttpGet without_tls(probes::HttpGet request) {
+  request.url.scheme = "http";
+  std::erase_if(request.headers,
+                [](const auto& header) { return probes::canonical_header(header.first) == "Authorization"; });
+  return request;
+}
+
+PodEvent fallback_event(const probes::HttpGet& request) {
+  return {
+      true, "LifecycleHTTPFallback",
+      "request to HTTPS lifecycle hook " + request.url.authority() + " got HTTP response, retry with HTTP succeeded",
+      ""};
+}
+
 base::Task<Status> invalid(HookRequest) { co_return Error(ErrorKind::invalid, "Cannot run handler: invalid handler"); }
 
 }  // namespace
 
 base::Task<Status> RuntimeHooks::run(HookRequest request) {
   if (request.handler.has_exec()) return run_exec(std::move(request));
+  if (request.handler.has_httpget()) return run_http_get(std::move(request));
   if (request.handler.has_sleep()) return run_sleep(std::move(request));
   return invalid(std::move(request));
 }
@@ -44,6 +73,24 @@ base::Task<Status> RuntimeHooks::run_exec(HookRequest request) {
   }
   if (error.empty()) co_return Status();
   co_return failure(request, "Exec lifecycle hook ([" + words + "])", error + ", message: " + go_quote(output));
+}
+
+base::Task<Status> RuntimeHooks::run_http_get(HookRequest request) {
+  const std::string hook = "HTTP lifecycle hook (" + request.handler.httpget().path() + ")";
+  auto asked = get_request(request);
+  if (!asked.ok()) co_return failure(request, hook, asked.error().to_string());
+  probes::HttpGet get = *asked;
+  auto outcome = co_await http_.get(get);
+  if (outcome.kind != probes::HttpOutcome::Kind::failed) co_return Status();  // whatever the status code
+  if (outcome.plain_http) {
+    probes::HttpGet plain = without_tls(get);
+    auto again = co_await http_.get(std::move(plain));
+    if (again.kind != probes::HttpOutcome::Kind::failed) {
+      events_.record(*request.pod, fallback_event(get));
+      co_return Status();
+    }
+  }
+  co_return failure(request, hook, outcome.error);
 }
 
 base::Task<Status> RuntimeHooks::run_sleep(HookRequest request) {

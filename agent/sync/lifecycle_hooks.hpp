@@ -10,11 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "agent/sync/events.hpp"
 #include "api/objects.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
 #include "cri-client/runtime.hpp"
+#include "probes/http_get.hpp"
 
 namespace keelson::agent {
 
@@ -32,17 +34,28 @@ class LifecycleHooks {
   virtual base::Task<Status> run(HookRequest request) = 0;
 };
 
+// Makes the request of an httpGet handler; on a node over its network, in a test by a script.
+class HookHttp {
+ public:
+  virtual ~HookHttp() = default;
+  virtual base::Task<probes::HttpOutcome> get(probes::HttpGet request) = 0;
+};
+
 class RuntimeHooks final : public LifecycleHooks {
  public:
-  RuntimeHooks(base::Clock& clock, cri::RuntimeService& runtime) : clock_(clock), runtime_(runtime) {}
+  RuntimeHooks(base::Clock& clock, cri::RuntimeService& runtime, HookHttp& http, EventRecorder& events)
+      : clock_(clock), runtime_(runtime), http_(http), events_(events) {}
   base::Task<Status> run(HookRequest request) override;
 
  private:
   base::Task<Status> run_exec(HookRequest request);
+  base::Task<Status> run_http_get(HookRequest request);
   base::Task<Status> run_sleep(HookRequest request);
 
   base::Clock& clock_;
   cri::RuntimeService& runtime_;
+  HookHttp& http_;
+  EventRecorder& events_;
 };
 
 }  // namespace keelson::agent

@@ -29,6 +29,8 @@ struct PodRuntime::Execution {
   std::vector<std::string> pod_ips;
   std::vector<KillContainer> kills;
   std::unique_ptr<RoundImages> images;
+  StartSlots::Slot slot;
+  bool begun = false;  // it has held a slot in this run
 
   const api::Pod& pod() const { return *request.pod; }
   void fail(std::string text) { outcome.errors.push_back(std::move(text)); }
@@ -157,6 +159,7 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
   const std::string handler = facts_.handler_of(run->pod());
   auto made = co_await files_.make_log_directory(config->log_directory);
   if (!made.ok()) co_return failed(made.error().to_string());
+  co_await take_slot(run);
   run->request.journal->waits_for("container runtime to make the pod's sandbox");
   auto id = co_await runtime_.run_pod_sandbox(std::move(*config), handler);
   if (!id.ok()) co_return failed(id.error().to_string());
@@ -183,6 +186,14 @@ base::Task<bool> PodRuntime::do_resize(std::shared_ptr<Execution> run, ResizePod
   run->outcome.resized = co_await resizer_.resize(run->request.pod, run->sandbox_id, std::move(step));
   if (!run->outcome.resized->ok()) run->fail("while resizing the pod: " + run->outcome.resized->error().to_string());
   co_return true;
+}
+
+base::Task<void> PodRuntime::take_slot(std::shared_ptr<Execution> run) {
+  if (run->slot) co_return;
+  run->request.journal->waits_for("its turn: other pods are being started");
+  auto slot = co_await slots_.take(run->begun);
+  run->slot = std::move(slot);
+  run->begun = true;
 }
 
 base::Task<bool> PodRuntime::do_start(std::shared_ptr<Execution> run, StartContainer step) {
@@ -222,6 +233,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   auto sandbox = co_await configs_.sandbox(run->request.pod, run->attempt, false);
   if (!sandbox.ok()) co_return WaitingReason{"CreateContainerConfigError", sandbox.error().to_string()};
 
+  run->slot.release();  // a pull takes its time
   auto image = co_await run->images->for_container(ref, *sandbox);
   if (!image.image) {
     event(pod, true, "Failed", "Error: " + image.failure.reason, path);
@@ -229,6 +241,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
     co_return image.failure;
   }
 
+  co_await take_slot(run);
   run->request.journal->waits_for("container runtime to start container " + container.name());
   RuntimeConfigs::ContainerRequest made_of;
   made_of.pod = run->request.pod;
@@ -265,7 +278,31 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   auto linked =
       co_await files_.link_log(log_link(facts_.paths, meta.name(), meta.namespace_(), container.name(), *id), log_file);
   if (!linked.ok()) log.warning("Log link cannot be made", {{"err", linked.error()}});
-  co_return std::nullopt;
+  if (!container.lifecycle().has_poststart()) co_return std::nullopt;
+  auto hooked = co_await run_post_start(run, ref, *id);
+  co_return hooked;
+}
+
+// contract 02 §18: the containers that come later wait for it; one whose hook fails is killed, and its policy decides.
+base::Task<std::optional<WaitingReason>> PodRuntime::run_post_start(std::shared_ptr<Execution> run, ContainerRef ref,
+                                                                    std::string id) {
+  HookRequest request;
+  request.pod = run->request.pod;
+  request.container = container_of(run->pod(), ref);
+  request.container_id = id;
+  request.pod_ips = run->pod_ips;
+  request.handler = request.container.lifecycle().poststart();
+  const std::string name = request.container.name();
+  run->slot.release();
+  run->request.journal->waits_for("the postStart hook of container " + name);
+  auto done = co_await hooks_.run(std::move(request));
+  if (done.ok()) co_return std::nullopt;
+  event(run->pod(), true, "FailedPostStartHook", "PostStartHook failed", field_path(run->pod(), ref));
+  ContainerKills kills{run->request.pod, run->request.observed, run->pod_ips, {}, std::nullopt};
+  kills.which.push_back({id, name, "FailedPostStartHook"});
+  auto killed = co_await killer_.kill_containers(std::move(kills));
+  if (!killed.ok()) run->fail(killed.error().to_string());
+  co_return WaitingReason{"PostStartHookError", done.error().to_string()};
 }
 
 std::string log_link(const Paths& paths, const std::string& pod, const std::string& ns, const std::string& container,

@@ -23,6 +23,7 @@
 #include "agent/sync/plan.hpp"
 #include "agent/sync/pod_files.hpp"
 #include "agent/sync/runtime_configs.hpp"
+#include "agent/sync/start_slots.hpp"
 #include "base/logger.hpp"
 #include "cri-client/runtime.hpp"
 
@@ -53,12 +54,14 @@ class Resizer;
 
 class PodRuntime {
  public:
-  PodRuntime(base::Loop& loop, base::Clock& clock, cri::RuntimeService& runtime, Killer& killer, ImagePuller& images,
-             RuntimeConfigs& configs, Resizer& resizer, Allocations& allocations, PodFiles& files,
-             const NodeFacts& facts, EventRecorder& events)
+  PodRuntime(base::Loop& loop, base::Clock& clock, cri::RuntimeService& runtime, StartSlots& slots,
+             LifecycleHooks& hooks, Killer& killer, ImagePuller& images, RuntimeConfigs& configs, Resizer& resizer,
+             Allocations& allocations, PodFiles& files, const NodeFacts& facts, EventRecorder& events)
       : loop_(loop),
         clock_(clock),
         runtime_(runtime),
+        slots_(slots),
+        hooks_(hooks),
         killer_(killer),
         images_(images),
         configs_(configs),
@@ -88,14 +91,19 @@ class PodRuntime {
   base::Task<bool> do_restart_all(std::shared_ptr<Execution> run, RestartAllContainers step);
   base::Task<bool> create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt);
   base::Task<bool> do_resize(std::shared_ptr<Execution> run, ResizePod step);
+  base::Task<void> take_slot(std::shared_ptr<Execution> run);
   base::Task<bool> do_start(std::shared_ptr<Execution> run, StartContainer step);
   base::Task<std::optional<WaitingReason>> start_container(std::shared_ptr<Execution> run, ContainerRef ref);
+  base::Task<std::optional<WaitingReason>> run_post_start(std::shared_ptr<Execution> run, ContainerRef ref,
+                                                          std::string id);
   base::Task<bool> kill_selected(std::shared_ptr<Execution> run);
   void event(const api::Pod& pod, bool warning, std::string reason, std::string message, std::string field_path = "");
 
   base::Loop& loop_;
   base::Clock& clock_;
   cri::RuntimeService& runtime_;
+  StartSlots& slots_;
+  LifecycleHooks& hooks_;
   Killer& killer_;
   ImagePuller& images_;
   RuntimeConfigs& configs_;

@@ -25,6 +25,7 @@
 #include "agent/wiring/image_settings.hpp"
 #include "agent/wiring/lone_node.hpp"
 #include "agent/wiring/manifest_sources.hpp"
+#include "agent/wiring/network_hook_http.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
 #include "agent/wiring/pod_engine.hpp"
 #include "agent/wiring/pod_views.hpp"
@@ -66,10 +67,11 @@ ResizeRules resize_rules(const config::Configuration& configuration) {
   return rules;
 }
 
-PodEngineSettings engine_settings(const config::Configuration& configuration) {
+PodEngineSettings engine_settings(const config::Configuration& configuration, const Machine& machine) {
   PodEngineSettings settings;
   settings.pulls = pull_limits(configuration.kubelet);
   settings.garbage = garbage_policy(configuration.flags);
+  settings.starts = StartLimits{starts_at_once(machine.cpus)};
   settings.verification = pull_verification(configuration.kubelet);
   settings.plugins = plugin_settings(configuration);
   settings.node_logins = node_logins(configuration);
@@ -162,10 +164,11 @@ struct Agent::Services {
   std::unique_ptr<DiskAllocationFiles> allocation_files;
   std::unique_ptr<VolumesAdapter> volumes;
   std::unique_ptr<CgroupsAdapter> cgroups;
-  std::unique_ptr<RuntimeHooks> lifecycle;
   probes::Network network;  // of probes and hooks
   std::unique_ptr<RuntimeCommands> commands;
   std::unique_ptr<probes::NetworkTransport> transport;
+  std::unique_ptr<NetworkHookHttp> hook_http;
+  std::unique_ptr<RuntimeHooks> lifecycle;
   std::unique_ptr<PodEngine> engine;
   std::unique_ptr<ManifestSources> sources;
   std::unique_ptr<PodViews> views;
@@ -256,13 +259,14 @@ Status Agent::Services::build() {
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
-  lifecycle = std::make_unique<RuntimeHooks>(clock, *runtime);
   commands = std::make_unique<RuntimeCommands>(*runtime);
   transport = std::make_unique<probes::NetworkTransport>(network, *commands);
+  hook_http = std::make_unique<NetworkHookHttp>(network);
+  lifecycle = std::make_unique<RuntimeHooks>(clock, *runtime, *hook_http, *recorder);
   engine = std::make_unique<PodEngine>(
       PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *lifecycle,
                      *transport, *allocation_files, *recorder, *sink, log, &image_files, &programs},
-      engine_settings(configuration));
+      engine_settings(configuration, machine));
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, engine->workers(),
                                               *recorder);
   views =

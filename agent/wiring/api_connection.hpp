@@ -11,17 +11,17 @@
 #include <memory>
 #include <string>
 
+#include "agent/wiring/api_access.hpp"
 #include "base/backoff.hpp"
 #include "base/blocking_pool.hpp"
 #include "base/gate.hpp"
 #include "base/logger.hpp"
 #include "config/configuration.hpp"
-#include "kube-client/client.hpp"
 #include "kube-client/http_transport.hpp"
 
 namespace keelson::agent {
 
-class ApiConnection {
+class ApiConnection final : public ApiAccess {
  public:
   // What it stands on; all of it outlives the connection.
   struct Base {
@@ -35,20 +35,18 @@ class ApiConnection {
   };
   // `certificate_lost`: no valid client certificate for five minutes although the server answers; the process must end.
   static Result<std::unique_ptr<ApiConnection>> create(const Base& base, std::function<void()> certificate_lost);
-  ~ApiConnection();
+  ~ApiConnection() override;
 
-  void start(base::Gate& gate);
-  base::Task<Status> join();
-  base::Task<void> stop();
+  void start(base::Gate& gate) override;
+  base::Task<Status> join() override;
+  base::Task<void> stop() override;
 
-  kube::Client& main();
-  kube::Client& events();
-  kube::Client& heartbeat();
-  kube::Client& lease();
-  // "https://10.0.0.1:6443"
-  const std::string& server() const;
-  // Heartbeats failed: connect anew.
-  void close_idle();
+  kube::Client& main() override;
+  kube::Client& events() override;
+  kube::Client& heartbeat() override;
+  kube::Client& lease() override;
+  const std::string& server() const override;
+  void close_idle() override;
   kube::HttpTransportStats stats() const;
 
  private:

@@ -46,9 +46,9 @@ using NodeInformer = kube::Informer<api::core::Node>;
 }  // namespace
 
 struct Cluster::Parts {
-  Parts(const ApiConnection::Base& given, std::unique_ptr<ApiConnection> given_api, NodeFacts& given_facts,
-        NodeSettings given_settings, Hooks given_hooks)
-      : base(given),
+  Parts(Base given, std::unique_ptr<ApiAccess> given_api, NodeFacts& given_facts, NodeSettings given_settings,
+        Hooks given_hooks)
+      : base(std::move(given)),
         api(std::move(given_api)),
         facts(given_facts),
         settings(std::move(given_settings)),
@@ -79,8 +79,8 @@ struct Cluster::Parts {
   base::Task<void> fetch_node(std::function<void(NodePtr)> answer);
   base::Task<Status> tell_pod_cidrs(std::string cidrs);
 
-  ApiConnection::Base base;
-  std::unique_ptr<ApiConnection> api;
+  Base base;
+  std::unique_ptr<ApiAccess> api;
   NodeFacts& facts;
   NodeSettings settings;
   Hooks hooks;
@@ -157,7 +157,7 @@ NodeHooks Cluster::Parts::node_hooks() {
   out.cached_node = [this]() -> NodePtr { return nodes.find(base.node_name); };
   out.causes = [this] { return causes(); };
   out.runtime = [this] { return runtime_facts(); };
-  out.addresses = look_up_addresses(base.pool, settings.addresses);
+  out.addresses = hooks.addresses;
   out.images = [this] { return images->images(); };
   out.check_runtime = [this] { return health->check(); };
   out.take_pod_cidrs = [this](std::string cidrs) { return tell_pod_cidrs(std::move(cidrs)); };
@@ -225,7 +225,17 @@ Result<std::unique_ptr<Cluster>> Cluster::create(const ApiConnection::Base& base
   auto capacity = read_capacity(base.configuration, machine, base.log);
   if (!capacity.ok()) return capacity.error();
   NodeSettings settings = node_settings(base.configuration, base.node_name, machine, std::move(*capacity));
-  auto parts = std::make_unique<Parts>(base, std::move(*api), facts, std::move(settings), std::move(hooks));
+  Base own{base.loop, base.clock, base.random, base.configuration, base.node_name, base.log};
+  auto cluster = assemble(std::move(own), std::move(*api), std::move(settings), facts, std::move(hooks));
+  if (!cluster.ok()) return cluster;
+  Parts& parts = *(*cluster)->parts_;
+  parts.hooks.addresses = look_up_addresses(base.pool, parts.settings.addresses);
+  return cluster;
+}
+
+Result<std::unique_ptr<Cluster>> Cluster::assemble(Base base, std::unique_ptr<ApiAccess> api, NodeSettings settings,
+                                                   NodeFacts& facts, Hooks hooks) {
+  auto parts = std::make_unique<Parts>(std::move(base), std::move(api), facts, std::move(settings), std::move(hooks));
   KEELSON_TRY(parts->load_serving_certificate());
   facts.runtime_class = [classes = &parts->classes](const std::string& name) { return classes->handler_of(name); };
   return std::unique_ptr<Cluster>(new Cluster(std::move(parts)));

@@ -1,10 +1,10 @@
 // Cluster: everything that makes this agent a node of a cluster, put together.
 //
-// create() reads the kubeconfig and makes the parts; attach() gives it what the rest of the agent is; start() lets them
-// run: first who we are, then the Node and its lease, then the pods that are bound to it. Nothing waits for the API
-// server: while it is away, pods run on and what is to be told waits. Owner: Agent. Thread: the loop. Stops: stop(),
-// after the workers have stopped. What fails: create(), one line each. Source: contract 01 §6, §7, §8, §10; contract 02
-// §4, §11.
+// create() reads the kubeconfig and makes the parts, by assemble(), which a simulation calls with a way to the API
+// server of its own; attach() gives it what the rest of the agent is; start() lets them run: first who we are, then the
+// Node and its lease, then the pods that are bound to it. Nothing waits for the API server: while it is away, pods run
+// on and what is to be told waits. Owner: Agent. Thread: the loop. Stops: stop(), after the workers have stopped. What
+// fails: create(), one line each. Source: contract 01 §6, §7, §8, §10; contract 02 §4, §11.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,7 @@
 
 #include "agent/events/node_events.hpp"
 #include "agent/node/machine.hpp"
+#include "agent/node/node_object.hpp"
 #include "agent/status/status_sink.hpp"
 #include "agent/sync/events.hpp"
 #include "agent/sync/node_facts.hpp"
@@ -29,10 +30,24 @@ class Cluster {
     std::function<void(std::string)> fatal;  // the process must end; the text says why
     std::function<std::string()> pleg_problem;
     std::function<void()> changed;  // something that `keelson ps` or doctor shows
+    // What the node's addresses are decided by.
+    std::function<base::Task<Result<AddressFacts>>()> addresses;
+  };
+  // What it stands on; all of it outlives the cluster.
+  struct Base {
+    base::Loop& loop;
+    base::Clock& clock;
+    base::Random& random;
+    const config::Configuration& configuration;
+    std::string node_name;
+    base::Logger log;
   };
   // The facts are kept up to date (addresses, runtime classes); they outlive the cluster.
   static Result<std::unique_ptr<Cluster>> create(const ApiConnection::Base& base, NodeFacts& facts,
                                                  const Machine& machine, Hooks hooks);
+  // The same from parts that are there already; all hooks are set.
+  static Result<std::unique_ptr<Cluster>> assemble(Base base, std::unique_ptr<ApiAccess> api, NodeSettings settings,
+                                                   NodeFacts& facts, Hooks hooks);
   ~Cluster();
 
   // For the workers, which come later than these.

@@ -52,6 +52,7 @@ struct PodEngineParts {
 struct PodEngineSettings {
   ImagePullLimits pulls;
   GarbagePolicy garbage;
+  StartLimits starts;
   base::Duration housekeeping = std::chrono::seconds(30);  // a safety net: what ends a pod asks for it at once
   PullVerification verification;
   PluginSettings plugins;
@@ -124,6 +125,7 @@ class PodEngine {
   ImageCredentials credentials_;
   PullRecords pull_records_;
   ImagePuller images_;
+  StartSlots slots_;
   Killer killer_;
   RuntimeConfigs configs_;
   Allocations allocations_;

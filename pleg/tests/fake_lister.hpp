@@ -21,7 +21,8 @@ using Seen = std::map<std::string, State>;
 
 class FakeLister final : public RuntimeLister {
  public:
-  explicit FakeLister(base::Loop& loop) : loop_(loop), stream_bell_(loop.context(), base::SteadyTime::max()) {}
+  FakeLister(base::Loop& loop, base::Clock& clock)
+      : loop_(loop), clock_(clock), stream_bell_(loop.context(), base::SteadyTime::max()) {}
 
   void set(const std::string& pod, const std::string& id, State state) {
     Item& item = items[id];
@@ -48,6 +49,7 @@ class FakeLister final : public RuntimeLister {
     if (list_error) co_return *list_error;
     std::vector<Item> all;
     for (const auto& [id, item] : items) all.push_back(item);
+    if (list_takes.count() > 0) co_await clock_.sleep_for(list_takes);
     co_return all;
   }
 
@@ -91,6 +93,7 @@ class FakeLister final : public RuntimeLister {
   std::set<std::string> hanging;
   std::set<std::string> failing;
   bool list_hangs = false;
+  base::Duration list_takes{};  // from the state that it shows to its answer
   std::optional<Error> list_error;
   std::optional<Error> stream_error = Error(ErrorKind::unimplemented, "no events");
   int lists = 0;
@@ -105,6 +108,7 @@ class FakeLister final : public RuntimeLister {
   }
 
   base::Loop& loop_;
+  base::Clock& clock_;
   boost::asio::steady_timer stream_bell_;
   bool stream_broken_ = false;
   std::function<void(RuntimeEvent)> on_event_;

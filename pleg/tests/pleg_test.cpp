@@ -50,7 +50,7 @@ Task<void> keep(Task<Result<Snapshot>> task, std::shared_ptr<std::optional<Resul
 
 class PlegTest : public testing::Test {
  protected:
-  PlegTest() : clock(loop), runtime(loop), gate(loop) {}
+  PlegTest() : clock(loop), runtime(loop, clock), gate(loop) {}
 
   void start(PlegOptions options = {}) {
     pleg = std::make_unique<Pleg>(loop, clock, runtime, base::Logger(), options);
@@ -291,6 +291,21 @@ TEST_F(PlegTest, GivesASnapshotNewerThanTheAskedTime) {
   ASSERT_TRUE(newer->has_value()) << "it looks at once instead of waiting for the next listing";
   EXPECT_EQ(state_in(***newer, "c1"), State::exited);
   EXPECT_EQ(runtime.pod_lists, 1);
+}
+
+// Else who has just started a container would be shown a pod without it, and start it again.
+TEST_F(PlegTest, ASnapshotIsNoNewerThanTheListingThatNamedItsContainers) {
+  runtime.set("a", "c1", State::exited);
+  start();
+  runtime.set("a", "c2", State::running);
+  runtime.list_takes = 300ms;
+  clock.advance(1100ms);  // a listing that shows c2 is on its way
+  runtime.set("a", "c3", State::running);
+  const auto started = clock.steady_now();
+  clock.advance(250ms);
+  auto answer = ask("a", started);
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_EQ(state_in(***answer, "c3"), State::running);
 }
 
 TEST_F(PlegTest, AWholeListingWithoutAChangeMakesTheSnapshotNew) {

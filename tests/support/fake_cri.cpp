@@ -1,7 +1,6 @@
 #include "tests/support/fake_cri.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace keelson::fakes {
 namespace {
@@ -11,10 +10,6 @@ using namespace std::chrono_literals;
 
 constexpr base::Duration kLimit = 2min;  // runtimeRequestTimeout
 constexpr base::Duration kNoLimit = base::Duration::max();
-
-const std::set<std::string, std::less<>> kReads = {
-    "version",          "status",          "runtime_config", "pod_sandbox_status", "list_pod_sandboxes",
-    "container_status", "list_containers", "image_status",   "list_images",        "image_fs_info"};
 
 // What is not set stays as it was.
 void merge_resources(const cri::LinuxContainerResources& update, cri::LinuxContainerResources& resources) {
@@ -43,96 +38,6 @@ bool matches(const cri::StringMap& labels, const cri::StringMap& selector) {
 
 }  // namespace
 
-// --- Script and what happened ---
-
-void FakeCri::clear_faults() {
-  faults_.clear();
-  released_.notify();
-}
-
-bool FakeCri::end_process(const std::string& uid, const std::string& name, int exit_code) {
-  settle();
-  for (Container& entry : containers_) {
-    if (entry.pod_uid != uid || entry.config.metadata.name != name) continue;
-    if (entry.state != cri::ContainerState::running) continue;
-    end(entry, exit_code, "");
-    return true;
-  }
-  return false;
-}
-
-void FakeCri::lose_track(const std::string& uid, const std::string& name) {
-  settle();
-  Container* newest = nullptr;
-  for (Container& entry : containers_) {
-    if (entry.pod_uid == uid && entry.config.metadata.name == name) newest = &entry;
-  }
-  if (newest == nullptr) return;
-  newest->state = cri::ContainerState::unknown;
-  newest->ends_at = base::SteadyTime::max();
-}
-
-void FakeCri::break_sandbox(const std::string& uid) {
-  for (Sandbox& entry : sandboxes_) {
-    if (entry.config.metadata.uid != uid) continue;
-    entry.state = cri::SandboxState::not_ready;
-    for (Container& member : containers_) {
-      if (member.sandbox_id == entry.id && member.state == cri::ContainerState::running) kill(member);
-    }
-  }
-}
-
-void FakeCri::forget_container(const std::string& uid, const std::string& name) {
-  containers_.remove_if([&](const Container& c) { return c.pod_uid == uid && c.config.metadata.name == name; });
-}
-
-std::size_t FakeCri::count(std::string_view call, std::string_view about) const {
-  return static_cast<std::size_t>(std::count_if(calls_.begin(), calls_.end(), [&](const FakeCall& entry) {
-    return entry.name == call && entry.about.find(about) != std::string::npos;
-  }));
-}
-
-std::vector<std::string> FakeCri::writes() const {
-  std::vector<std::string> out;
-  for (const FakeCall& entry : calls_) {
-    if (kReads.count(entry.name) == 0 && entry.name != "container_events")
-      out.push_back(entry.name + " " + entry.about);
-  }
-  return out;
-}
-
-const std::list<FakeCri::Sandbox>& FakeCri::sandboxes() {
-  settle();
-  return sandboxes_;
-}
-
-const std::list<FakeCri::Container>& FakeCri::containers() {
-  settle();
-  return containers_;
-}
-
-const FakeCri::Container* FakeCri::newest(const std::string& uid, const std::string& name) {
-  settle();
-  const Container* found = nullptr;
-  for (const Container& entry : containers_) {
-    if (entry.pod_uid == uid && entry.config.metadata.name == name) found = &entry;
-  }
-  return found;
-}
-
-std::size_t FakeCri::running(const std::string& uid) {
-  settle();
-  return static_cast<std::size_t>(std::count_if(containers_.begin(), containers_.end(), [&](const Container& c) {
-    return c.pod_uid == uid && c.state == cri::ContainerState::running;
-  }));
-}
-
-bool FakeCri::knows(const std::string& uid) {
-  return std::any_of(sandboxes_.begin(), sandboxes_.end(),
-                     [&](const Sandbox& s) { return s.config.metadata.uid == uid; }) ||
-         std::any_of(containers_.begin(), containers_.end(), [&](const Container& c) { return c.pod_uid == uid; });
-}
-
 // --- Inside ---
 
 std::int64_t FakeCri::now_nanos() {
@@ -144,18 +49,17 @@ std::int64_t FakeCri::now_nanos() {
 void FakeCri::settle() {
   for (Container& entry : containers_) {
     if (entry.state != cri::ContainerState::running || entry.ends_at > clock_.steady_now()) continue;
-    const auto late = clock_.steady_now() - entry.ends_at;
-    end(entry, entry.exit_code, entry.reason);
-    entry.finished_at -= std::chrono::duration_cast<std::chrono::nanoseconds>(late).count();
+    end(entry, entry.exit_code, entry.reason, clock_.steady_now() - entry.ends_at);
   }
 }
 
-void FakeCri::end(Container& entry, int exit_code, std::string reason) {
+void FakeCri::end(Container& entry, int exit_code, std::string reason, base::Duration ago) {
   entry.state = cri::ContainerState::exited;
   entry.exit_code = exit_code;
   entry.reason = !reason.empty() ? std::move(reason) : exit_code == 0 ? "Completed" : "Error";
-  entry.finished_at = std::max(now_nanos(), entry.started_at);
+  entry.finished_at = std::max(now_nanos() - ago.count(), entry.started_at);
   entry.ends_at = base::SteadyTime::max();
+  tell(Happening::Kind::container_exited, nullptr, &entry);
 }
 
 FakeCri::Sandbox* FakeCri::sandbox(const std::string& id) {
@@ -208,7 +112,9 @@ Task<Status> FakeCri::enter(std::string call, std::string about, std::string id,
   calls_.push_back({call, about, id, clock_.steady_now(), grace});
   const base::Duration pause = latency(call);
   if (pause.count() > 0) co_await clock_.sleep_for(pause);
-  if (limit == kNoLimit) {
+  if (match(FakeFault::Kind::hangs, call, about) == nullptr) {
+    // Nothing is in its way.
+  } else if (limit == kNoLimit) {
     co_await hang(call, about);
   } else {
     const bool in_time = co_await base::with_timeout(clock_, limit, hang(call, about));
@@ -273,6 +179,7 @@ Task<Result<std::string>> FakeCri::run_pod_sandbox(cri::PodSandboxConfig config,
   for (const std::string& prefix : pod_ips_prefix) made.ips.push_back(prefix + std::to_string(next_id_ % 250 + 2));
   const std::string id = made.id;
   sandboxes_.push_back(std::move(made));
+  tell(Happening::Kind::sandbox_created, &sandboxes_.back(), nullptr);
   auto left = leave("run_pod_sandbox", uid);
   if (!left.ok()) co_return left.error();
   co_return id;
@@ -287,7 +194,10 @@ Task<Status> FakeCri::stop_pod_sandbox(std::string id) {
   for (Container& member : containers_) {
     if (member.sandbox_id == id && member.state == cri::ContainerState::running && !member.run.immortal) kill(member);
   }
-  found->state = cri::SandboxState::not_ready;
+  if (found->state == cri::SandboxState::ready) {
+    found->state = cri::SandboxState::not_ready;
+    tell(Happening::Kind::sandbox_stopped, found, nullptr);
+  }
   co_return leave("stop_pod_sandbox", about);
 }
 
@@ -299,9 +209,30 @@ Task<Status> FakeCri::remove_pod_sandbox(std::string id) {
     return c.sandbox_id == id && c.state == cri::ContainerState::running;
   });
   if (live) violations_.push_back("a sandbox is removed under running containers of pod " + about);
-  containers_.remove_if([&](const Container& c) { return c.sandbox_id == id; });
+  for (auto entry = containers_.begin(); entry != containers_.end();) {
+    if (entry->sandbox_id == id) tell(Happening::Kind::container_removed, nullptr, &*entry);
+    entry = entry->sandbox_id == id ? containers_.erase(entry) : std::next(entry);
+  }
+  if (const Sandbox* found = sandbox(id); found != nullptr) tell(Happening::Kind::sandbox_removed, found, nullptr);
   sandboxes_.remove_if([&](const Sandbox& s) { return s.id == id; });
   co_return leave("remove_pod_sandbox", about);
+}
+
+cri::PodSandboxStatus FakeCri::status_of(const Sandbox& found) {
+  cri::PodSandboxStatus out;
+  out.id = found.id;
+  out.metadata = found.config.metadata;
+  out.state = found.state;
+  out.created_at = found.created_at;
+  out.has_network = true;
+  if (found.config.linux_config && found.config.linux_config->security_context &&
+      found.config.linux_config->security_context->namespace_options) {
+    out.network_mode = found.config.linux_config->security_context->namespace_options->network;
+  }
+  if (out.network_mode == cri::NamespaceMode::pod && found.state == cri::SandboxState::ready) out.ips = found.ips;
+  out.labels = found.config.labels;
+  out.annotations = found.config.annotations;
+  return out;
 }
 
 Task<Result<cri::PodSandboxStatus>> FakeCri::pod_sandbox_status(std::string id) {
@@ -310,20 +241,7 @@ Task<Result<cri::PodSandboxStatus>> FakeCri::pod_sandbox_status(std::string id) 
   if (!entered.ok()) co_return entered.error();
   const Sandbox* found = sandbox(id);
   if (found == nullptr) co_return no_such("sandbox", id);
-  cri::PodSandboxStatus out;
-  out.id = id;
-  out.metadata = found->config.metadata;
-  out.state = found->state;
-  out.created_at = found->created_at;
-  out.has_network = true;
-  if (found->config.linux_config && found->config.linux_config->security_context &&
-      found->config.linux_config->security_context->namespace_options) {
-    out.network_mode = found->config.linux_config->security_context->namespace_options->network;
-  }
-  if (out.network_mode == cri::NamespaceMode::pod && found->state == cri::SandboxState::ready) out.ips = found->ips;
-  out.labels = found->config.labels;
-  out.annotations = found->config.annotations;
-  co_return out;
+  co_return status_of(*found);
 }
 
 Task<Result<std::vector<cri::PodSandbox>>> FakeCri::list_pod_sandboxes(cri::PodSandboxFilter filter) {
@@ -381,6 +299,7 @@ Task<Result<std::string>> FakeCri::create_container(std::string sandbox_id, cri:
   made.created_at = now_nanos();
   const std::string id = made.id;
   containers_.push_back(std::move(made));
+  tell(Happening::Kind::container_created, nullptr, &containers_.back());
   auto left = leave("create_container", about);
   if (!left.ok()) co_return left.error();
   co_return id;
@@ -415,6 +334,7 @@ Task<Status> FakeCri::start_container(std::string id) {
   found->exit_code = found->run.exit_code;
   found->reason = found->run.reason;
   if (found->run.lasts) found->ends_at = clock_.steady_now() + *found->run.lasts;
+  tell(Happening::Kind::container_started, nullptr, found);
   co_return leave("start_container", about);
 }
 
@@ -427,6 +347,7 @@ Task<Status> FakeCri::stop_container(std::string id, std::chrono::seconds grace)
   if (found == nullptr || found->state != cri::ContainerState::running || found->run.immortal) {
     co_return leave("stop_container", about);
   }
+  tell(Happening::Kind::stop_asked, nullptr, found, grace.count());
   const base::SteadyTime kill_at = clock_.steady_now() + grace;
   if (found->run.stops_in) {
     const base::SteadyTime stops = clock_.steady_now() + *found->run.stops_in;
@@ -455,6 +376,7 @@ Task<Status> FakeCri::remove_container(std::string id) {
   if (found != nullptr && found->state == cri::ContainerState::unknown) {
     violations_.push_back("a container that may run is removed: " + about);
   }
+  if (found != nullptr) tell(Happening::Kind::container_removed, nullptr, found);
   containers_.remove_if([&](const Container& c) { return c.id == id; });
   co_return leave("remove_container", about);
 }
@@ -553,9 +475,26 @@ Task<Result<cri::ExecSyncResult>> FakeCri::exec_sync(std::string id, std::vector
   co_return cri::ExecSyncResult{run.out, run.err, run.exit_code};
 }
 
-Task<Status> FakeCri::container_events(std::function<void(cri::ContainerEvent)>) {
+Task<Status> FakeCri::container_events(std::function<void(cri::ContainerEvent)> on_event) {
   calls_.push_back({"container_events", "", "", clock_.steady_now()});
-  co_return Error(ErrorKind::unimplemented, "no event stream");
+  if (!has_events) co_return Error(ErrorKind::unimplemented, "no event stream");
+  if (away_) co_return Error(ErrorKind::unavailable, "container_events: connection refused");
+  auto reader = std::make_shared<Reader>(loop_);
+  readers_.push_back(reader);
+  struct Leave {
+    std::list<std::shared_ptr<Reader>>& readers;
+    const std::shared_ptr<Reader>& reader;
+    ~Leave() { readers.remove(reader); }
+  } leaves{readers_, reader};
+  while (!reader->cut) {
+    while (!reader->events.empty()) {
+      cri::ContainerEvent event = std::move(reader->events.front());
+      reader->events.pop_front();
+      on_event(std::move(event));
+    }
+    co_await reader->bell.wait();
+  }
+  co_return Error(ErrorKind::unavailable, "container_events: the stream broke");
 }
 
 // --- Images ---

@@ -4,13 +4,16 @@
 // (fake_runtime.hpp) is for what goes over the wire. Containers run by a script; a call can be made to fail, to hang
 // until released, or to take effect and lose its answer. Everything that was asked is in calls(), and what no runtime
 // should ever see, such as two running instances of one container of a pod, is in violations(). Ends of processes are
-// noticed when somebody asks (there is no event stream: the PLEG lists). Calls have the deadlines of the real client.
-// Owner: a test; outlives the agents. Thread: the loop. Source: contract 02 §1, 02a; behaviours as containerd's.
+// noticed when somebody asks, or by settle(), which who moves the time calls at next_end(). Calls have the deadlines of
+// the real client. Owner: a test; outlives the agents. Thread: the loop. Source: contract 02 §1, 02a; behaviours as
+// containerd's.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -92,7 +95,27 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
     base::SteadyTime ends_at = base::SteadyTime::max();
   };
 
-  FakeCri(base::Loop& loop, base::Clock& clock) : clock_(clock), released_(loop) {}
+  // What became of a sandbox or a container, told as it happens.
+  struct Happening {
+    enum class Kind {
+      sandbox_created,
+      sandbox_stopped,  // it was ready until now
+      sandbox_removed,
+      container_created,
+      container_started,
+      stop_asked,        // SIGTERM: the container has `grace` seconds from now
+      container_killed,  // SIGKILL; container_exited follows
+      container_exited,
+      container_removed,
+      container_updated,
+    };
+    Kind kind;
+    const Sandbox* sandbox = nullptr;      // of the container too, while there is one
+    const Container* container = nullptr;  // null for sandboxes
+    std::int64_t grace = 0;
+  };
+
+  FakeCri(base::Loop& loop, base::Clock& clock) : loop_(loop), clock_(clock), released_(loop) {}
 
   // --- The script ---
   // What instance number `attempt` of that container does.
@@ -110,12 +133,16 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   std::vector<std::string> pod_ips_prefix = {"10.88.0."};
   // Called when new resources of something that is there have come into force.
   std::function<void(const FakeResources& update)> on_resources;
+  bool has_events = false;  // whether there is a stream of container events
 
   void inject(FakeFault fault) { faults_.push_back(std::move(fault)); }
   // Removes every fault and lets what hangs go on.
   void clear_faults();
   // From now on every call is refused; containers live on.
-  void go_away() { away_ = true; }
+  void go_away() {
+    away_ = true;
+    cut_events();
+  }
   void come_back() { away_ = false; }
   // The process of the running instance ends now. False when none runs.
   bool end_process(const std::string& uid, const std::string& name, int exit_code);
@@ -125,6 +152,17 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   void break_sandbox(const std::string& uid);
   // The runtime forgets its containers of that name, running or not.
   void forget_container(const std::string& uid, const std::string& name);
+  // It forgets the pod's sandboxes and all that was in them.
+  void forget_sandbox(const std::string& uid);
+  // The node was started anew: nothing runs any more.
+  void reboot();
+  // Ends the open streams of events.
+  void cut_events();
+  void on_happening(std::function<void(const Happening&)> listener) { listener_ = std::move(listener); }
+  // When the next process ends by itself or by its stop; SteadyTime::max() when none does.
+  base::SteadyTime next_end() const;
+  // Notices the processes that have ended by now.
+  void settle();
 
   // --- What happened ---
   const std::vector<FakeCall>& calls() const { return calls_; }
@@ -186,9 +224,10 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   FakeFault* match(FakeFault::Kind kind, const std::string& call, const std::string& about);
 
   bool may_pull(const std::string& image, const std::optional<cri::AuthConfig>& auth) const;
-  void settle();
-  void end(Container& container, int exit_code, std::string reason);
-  void kill(Container& container) { end(container, 137, "Error"); }
+  void end(Container& container, int exit_code, std::string reason, base::Duration ago = {});
+  void kill(Container& container);
+  void tell(Happening::Kind kind, const Sandbox* sandbox, const Container* container, std::int64_t grace = 0);
+  static cri::PodSandboxStatus status_of(const Sandbox& sandbox);
   Sandbox* sandbox(const std::string& id);
   Container* container(const std::string& id);
   void tell_resources(const FakeResources& update);
@@ -196,8 +235,19 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   std::string about_container(const std::string& id);
   std::int64_t now_nanos();
 
+  // One reader of the stream of events.
+  struct Reader {
+    explicit Reader(base::Loop& loop) : bell(loop) {}
+    base::Notification bell;
+    std::deque<cri::ContainerEvent> events;
+    bool cut = false;
+  };
+
+  base::Loop& loop_;
   base::Clock& clock_;
   base::Notification released_;
+  std::function<void(const Happening&)> listener_;
+  std::list<std::shared_ptr<Reader>> readers_;
   std::list<FakeFault> faults_;
   bool away_ = false;
   std::vector<FakeCall> calls_;

@@ -40,6 +40,14 @@ struct Lifecycle : ::testing::Test {
     return pod;
   }
   void set(const api::Pod& pod) { brain->workers->set_pod("api", std::make_shared<api::Pod>(pod)); }
+  static void add_debugger(api::Pod& pod) {
+    auto& common = *pod.mutable_spec()->add_ephemeralcontainers()->mutable_ephemeralcontainercommon();
+    common.set_name("debug");
+    common.set_image("image:1");
+    common.set_imagepullpolicy("IfNotPresent");
+    common.set_terminationmessagepath("/dev/termination-log");
+    common.set_terminationmessagepolicy("File");
+  }
   PodWorker& worker() { return *brain->worker("u1"); }
   bool running(std::size_t count = 1) {
     return world.until([&] { return world.cri.running("u1") == count && brain->phase("u1") == "Running"; }, 10s);
@@ -243,6 +251,42 @@ TEST_F(Lifecycle, ARuntimeThatCannotEndWhatLostItsCgroupIsNotAskedInATightLoop) 
   EXPECT_GE(world.cri.count("stop_container"), 3u);
   EXPECT_LE(world.cri.count("stop_container"), 8u);
   EXPECT_EQ(world.cri.count("run_pod_sandbox"), 1u);
+}
+
+// --- Ephemeral containers ---
+
+TEST_F(Lifecycle, AnEphemeralContainerJoinsAPodThatRunsAndEndsForGood) {
+  api::Pod pod = make();
+  set(pod);
+  ASSERT_TRUE(running());
+  add_debugger(pod);
+  world.cri.script = [](auto&, const std::string& name, auto) { return name == "debug" ? FakeRun{20s, 3} : FakeRun{}; };
+  world.cri.forget_calls();
+  set(pod);
+  ASSERT_TRUE(running(2));
+  EXPECT_THAT(world.cri.writes(), ElementsAre("create_container u1/debug", "start_container u1/debug"));
+  EXPECT_THAT(world.events.texts("Started"), Contains("N Started spec.ephemeralContainers{debug}: Container started"));
+  EXPECT_EQ(condition("Ready"), "True ");
+  world.clock.advance(5min);
+  const auto& shown = worker().status().ephemeralcontainerstatuses(0);
+  EXPECT_EQ(shown.state().terminated().exitcode(), 3);
+  EXPECT_EQ(shown.restartcount(), 0);
+  EXPECT_EQ(world.cri.count("start_container", "u1/debug"), 1u);
+  EXPECT_EQ(worker().status().phase(), "Running");
+}
+
+TEST_F(Lifecycle, AnEphemeralContainerDoesNotWaitForInitContainers) {
+  api::Pod pod = make();
+  *pod.mutable_spec()->add_initcontainers() = pod.spec().containers(0);
+  pod.mutable_spec()->mutable_initcontainers(0)->set_name("init");
+  set(pod);
+  ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 1; }, 10s));
+  add_debugger(pod);
+  set(pod);
+  ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 2; }, 10s));
+  EXPECT_EQ(world.cri.count("start_container", "u1/debug"), 1u);
+  EXPECT_EQ(world.cri.count("start_container", "u1/main"), 0u);
+  EXPECT_EQ(worker().status().phase(), "Pending");
 }
 
 // --- The rest ---

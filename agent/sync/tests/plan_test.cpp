@@ -213,6 +213,62 @@ TEST_F(Planner, RestartsAFailedInitContainerUnlessThePolicyIsNever) {
   EXPECT_EQ(steps(), "kill pod");
 }
 
+TEST_F(Planner, LetsAnInitContainersOwnPolicyAndRulesWinOverThePods) {
+  struct Row {
+    const char* what;
+    const char* pod_policy;
+    const char* own_policy;
+    int rule_code;  // 0: no rule
+    int exit_code;
+    const char* steps;
+  };
+  const Row rows[] = {
+      {"nothing of its own", "Never", "", 0, 3, "kill pod"},
+      {"a rule that matches", "Never", "Never", 3, 3, "start i0"},
+      {"a rule that does not", "Never", "Never", 4, 3, "kill pod"},
+      {"its policy, pod never", "Never", "OnFailure", 0, 3, "start i0"},
+      {"its policy, pod always", "Always", "Never", 0, 3, "kill pod"},
+      {"success is success", "Always", "OnFailure", 0, 0, "start a"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    pod = make_pod({"a"}, row.pod_policy);
+    observed = {};
+    auto& init = *pod.mutable_spec()->add_initcontainers();
+    init = make_container("i0");
+    if (*row.own_policy != 0) init.set_restartpolicy(row.own_policy);
+    if (row.rule_code != 0) {
+      auto& rule = *init.add_restartpolicyrules();
+      rule.set_action("Restart");
+      rule.mutable_exitcodes()->set_operator_("In");
+      rule.mutable_exitcodes()->add_values(row.rule_code);
+    }
+    sandbox(make_sandbox("s0"));
+    container("i0", init, ContainerState::exited, row.exit_code);
+    EXPECT_EQ(steps(), row.steps);
+  }
+}
+
+TEST_F(Planner, ASidecarMayAskForARestartOfAllToo) {
+  pod = make_pod({"a"}, "Never");
+  auto& side = *pod.mutable_spec()->add_initcontainers();
+  side = make_sidecar("side");
+  auto& rule = *side.add_restartpolicyrules();
+  rule.set_action("RestartAllContainers");
+  rule.mutable_exitcodes()->set_operator_("In");
+  rule.mutable_exitcodes()->add_values(7);
+  *pod.mutable_spec()->add_initcontainers() = make_container("i1");
+  sandbox(make_sandbox("s0"));
+  container("side0", side, ContainerState::exited, 7);
+  container("i1-0", pod.spec().initcontainers(1), ContainerState::exited, 0);
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  EXPECT_EQ(steps(), "restart all: a0 i1-0 side0");
+  observed.containers.clear();
+  container("side0", side, ContainerState::exited, 1);
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  EXPECT_EQ(steps(), "start side") << "another exit code: it is a sidecar";
+}
+
 TEST_F(Planner, KeepsOnlyTheNewestDeadInstanceOfAnInitContainer) {
   *pod.mutable_spec()->add_initcontainers() = make_container("i0");
   sandbox(make_sandbox("s0"));

@@ -81,8 +81,9 @@ class Runtime : public ::testing::Test {
   RuntimeConfigs configs{world.random, world.files, world.cgroups, world.objects, facts, world.events};
   Allocations allocations{world.loop, world.clock, world.allocations, true, {}};
   Resizer resizer{world.cri, world.cgroups, allocations, facts};
-  PodRuntime runtime{world.loop, world.clock, world.cri,   killer, images.puller, configs,
-                     resizer,    allocations, world.files, facts,  world.events};
+  StartSlots slots{world.loop, world.clock, {}};
+  PodRuntime runtime{world.loop, world.clock, world.cri,   slots,       world.lifecycle, killer,      images.puller,
+                     configs,    resizer,     allocations, world.files, facts,           world.events};
   Journal journal{world.clock, {}};
   RestartBackoff backoff;
   ExitClock exits;

@@ -190,6 +190,18 @@ Task<probes::Attempt> FakeProbes::attempt(std::shared_ptr<const probes::Errand> 
   co_return probes::Attempt(probes::Outcome::success, "");
 }
 
+// --- Hooks ---
+
+Task<probes::HttpOutcome> FakeHookHttp::get(probes::HttpGet request) {
+  asked.push_back(request);
+  co_await clock_.sleep_for(takes);
+  if (answer) co_return answer(request);
+  probes::HttpOutcome fine;
+  fine.kind = probes::HttpOutcome::Kind::answered;
+  fine.status = 200;
+  co_return fine;
+}
+
 // --- World ---
 
 namespace {
@@ -247,13 +259,14 @@ NodeFacts make_facts(base::SystemTime now) {
   return facts;
 }
 
-Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
+Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink, PodObjects* objects)
     : world(given),
       facts(make_facts(given.clock.now())),
-      engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
-              world.cgroups, world.objects, world.lifecycle, world.probes, world.allocations, world.events,
-              sink == nullptr ? world.sink : *sink, base::Logger(), &world.image_files},
-             {{}, {}, kHousekeeping, {}, {}, {}}),
+      engine(
+          {world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
+           world.cgroups, objects == nullptr ? world.objects : *objects, world.lifecycle, world.probes,
+           world.allocations, world.events, sink == nullptr ? world.sink : *sink, base::Logger(), &world.image_files},
+          {{}, {}, world.starts, kHousekeeping, {}, {}, {}}),
       workers(&engine.workers()) {
   facts.restart_backoff_cap = backoff_cap;
   workers->expect_source("file");

@@ -141,21 +141,37 @@ class FakeProbes final : public probes::Transport {
   RuntimeCommands commands_;
 };
 
+// Servers that httpGet hooks ask; unset, each answers 200 at once.
+class FakeHookHttp final : public HookHttp {
+ public:
+  explicit FakeHookHttp(base::Clock& clock) : clock_(clock) {}
+  std::vector<probes::HttpGet> asked;
+  std::function<probes::HttpOutcome(const probes::HttpGet& request)> answer;
+  base::Duration takes{0};
+
+  base::Task<probes::HttpOutcome> get(probes::HttpGet request) override;
+
+ private:
+  base::Clock& clock_;
+};
+
 struct World {
   base::Loop loop;
   base::VirtualClock clock{loop};
   base::Random random{42};
   FakeCri cri{loop, clock};
-  RuntimeHooks lifecycle{clock, cri};
   FakeProbes probes{cri};
   FakePodFiles files;
   FakePodVolumes volumes;
   FakePodCgroups cgroups;
   FakeAllocationFiles allocations{clock};
   FakeEvents events;
+  FakeHookHttp hook_http{clock};
+  RuntimeHooks lifecycle{clock, cri, hook_http, events};
   FakeStatusSink sink;
   NoPodObjects objects;
   MemoryImageFiles image_files;
+  StartLimits starts;  // of the brains to come
 
   // Runs a task to its end, moving time as far as it needs; fails the test when it hangs for 24 h.
   template <class T>
@@ -166,8 +182,9 @@ struct World {
 };
 
 struct Brain {
-  // Statuses go to `sink`, else to the world's.
-  explicit Brain(World& world, base::Duration backoff_cap = 300s, StatusSink* sink = nullptr);
+  // Statuses go to `sink` and objects are those of `objects`, else the world's.
+  explicit Brain(World& world, base::Duration backoff_cap = 300s, StatusSink* sink = nullptr,
+                 PodObjects* objects = nullptr);
   ~Brain();
 
   // Lets the services run; pods are given by set_pods().

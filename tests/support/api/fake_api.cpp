@@ -52,6 +52,7 @@ struct FakeApi::State {
   }
 
   void note(const ApiRequest& request, const RequestInfo& info, int status) {
+    if (!logs) return;
     ApiLogEntry entry;
     entry.at = clock.now();
     entry.verb = info.verb;
@@ -66,6 +67,7 @@ struct FakeApi::State {
   base::Clock& clock;
   ApiBackend backend;
   ApiFaults faults;
+  bool logs = true;
   std::vector<ApiLogEntry> log;
 };
 
@@ -128,6 +130,7 @@ void FakeApi::remove_fault(const std::string& id) { state_->faults.remove(id); }
 void FakeApi::clear_faults() { state_->faults.clear(); }
 
 const std::vector<ApiLogEntry>& FakeApi::log() const { return state_->log; }
+void FakeApi::keep_log(bool on) { state_->logs = on; }
 void FakeApi::clear_log() { state_->log.clear(); }
 
 void FakeApi::on_change(std::function<void(const std::string& type, const Message& object)> listener) {

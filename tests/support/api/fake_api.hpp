@@ -104,6 +104,9 @@ class FakeApi {
   Result<T> update(const T& object);
   template <class T>
   Result<T> update_status(const T& object);
+  // What that subresource takes of it: "resize", "ephemeralcontainers".
+  template <class T>
+  Result<T> update_sub(const T& object, const std::string& subresource);
   template <class T>
   std::optional<T> get(const std::string& ns, const std::string& name) const;
   template <class T>
@@ -136,6 +139,8 @@ class FakeApi {
 
   base::Loop& loop() { return loop_; }
   const std::vector<ApiLogEntry>& log() const;
+  // On at first; who plays whole days has no use for it.
+  void keep_log(bool on);
   void clear_log();
   std::size_t open_watches() const;
   // Called after each change, with the JSON of the watch event's object.
@@ -174,6 +179,12 @@ Result<T> FakeApi::update(const T& object) {
 template <class T>
 Result<T> FakeApi::update_status(const T& object) {
   auto made = do_update(object, "status");
+  if (!made.ok()) return made.error();
+  return static_cast<const T&>(**made);
+}
+template <class T>
+Result<T> FakeApi::update_sub(const T& object, const std::string& subresource) {
+  auto made = do_update(object, subresource);
   if (!made.ok()) return made.error();
   return static_cast<const T&>(**made);
 }
