@@ -355,8 +355,8 @@ INSTANTIATE_TEST_SUITE_P(Pods, Timeline,
                          ::testing::Values("plain", "guaranteed", "dnsdefault", "security", "privileged", "sysctl",
                                            "init", "crash", "fail", "succeed", "oom", "toobig", "wronglabel", "probes",
                                            "readiness-fail", "badcmd", "badimage", "env", "ephemeral", "hooks",
-                                           "hostusers", "imagevol", "missingcm", "missingvol", "nevercreate", "sidecar",
-                                           "stopsignal", "volumes"));
+                                           "hostusers", "imagevol", "missingcm", "missingvol", "nevercreate",
+                                           "stopsignal"));
 
 }  // namespace
 }  // namespace keelson::agent::testing
