@@ -99,12 +99,14 @@ class ApiServer:
 
     # --- pods ---
 
-    def create(self, connection, name):
+    def create(self, connection, name, probe=None):
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
                 "spec": {"nodeName": NODE_NAME, "terminationGracePeriodSeconds": 1, "dnsPolicy": "Default",
                          "containers": [{
                     "name": "main", "image": "bench:1", "imagePullPolicy": "IfNotPresent", "command": ["serve"],
                     "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}, "env": [{"name": "WHO", "value": name}]}]}}
+        if probe:
+            body["spec"]["containers"][0].update(readinessProbe=probe, livenessProbe=probe)
         began = time.time()
         self.call(connection, "POST", "/api/v1/namespaces/default/pods", body)
         return began

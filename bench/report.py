@@ -24,6 +24,8 @@ BUDGETS = {
     "create-ready": (60, 30),
     "delete-gone": (170, 70),
     "exit-status": (100, 50),
+    "probes-http-cpu-100": (2, 1),
+    "probes-exec-cpu-100": (1.5, 1),
     "requests": (8, 4.1),
     "event-requests": (4, 4),
 }

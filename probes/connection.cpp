@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
@@ -42,6 +43,20 @@ std::string shown(const tcp::endpoint& endpoint) {
 
 Fault dial_fault(const tcp::endpoint& to, std::string_view call, int number) {
   return other("dial tcp " + shown(to) + ": " + std::string(call) + ": " + errno_text(number));
+}
+
+tcp::endpoint local_endpoint(int descriptor) {
+  tcp::endpoint endpoint;
+  auto size = static_cast<socklen_t>(endpoint.capacity());
+  if (::getsockname(descriptor, endpoint.data(), &size) == 0) endpoint.resize(size);
+  return endpoint;
+}
+
+int pending_error(int descriptor) {
+  int number = 0;
+  socklen_t size = sizeof number;
+  ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &number, &size);
+  return number;
 }
 
 // OpenSSL's own socket BIO raises SIGPIPE.
@@ -126,7 +141,26 @@ Connection::Connection(Network& network, Limit& limit)
   limit_.attach(&socket_);
 }
 
-Connection::~Connection() { limit_.attach(nullptr); }
+Connection::~Connection() {
+  limit_.attach(nullptr);
+  close();
+}
+
+void Connection::close() {
+  boost::system::error_code ignored;
+  if (socket_.is_open()) {
+    socket_.close(ignored);
+  } else if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+  descriptor_ = -1;
+}
+
+Fault Connection::join_loop() {
+  boost::system::error_code error;
+  if (!socket_.is_open()) socket_.assign(peer_.protocol(), descriptor_, error);
+  return error ? other("epoll: " + errno_text(error.value())) : Fault();
+}
 
 base::Task<Fault> Connection::connect(std::string host, int port) {
   boost::system::error_code not_an_address;
@@ -157,36 +191,32 @@ base::Task<Fault> Connection::connect(std::string host, int port) {
 }
 
 base::Task<Fault> Connection::connect_to(Endpoint to) {
-  boost::system::error_code error;
-  socket_.close(error);
+  close();
   peer_ = to;
-  const int socket = ::socket(to.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (socket < 0) co_return dial_fault(to, "socket", errno);
-  socket_.assign(to.protocol(), socket, error);
-  if (error) {
-    ::close(socket);
-    co_return dial_fault(to, "socket", error.value());
-  }
-  if (::connect(socket, to.data(), static_cast<socklen_t>(to.size())) != 0) {
+  descriptor_ = ::socket(to.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor_ < 0) co_return dial_fault(to, "socket", errno);
+  if (::connect(descriptor_, to.data(), static_cast<socklen_t>(to.size())) != 0) {
     if (errno != EINPROGRESS) co_return dial_fault(to, "connect", errno);
     // A server on this machine has answered already, which is the rule.
-    pollfd ready{socket, POLLOUT, 0};
-    if (::poll(&ready, 1, 0) == 0) {
+    pollfd state{descriptor_, POLLOUT, 0};
+    bool connected = ::poll(&state, 1, 0) == 1 && state.revents == POLLOUT;
+    if (!connected && state.revents == 0) {
       Fault fault = co_await wait_for(Direction::out);
       if (fault) co_return fault;
     }
-    int number = 0;
-    socklen_t size = sizeof number;
-    ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &number, &size);
-    if (number != 0) co_return dial_fault(to, "connect", number);
+    if (const int number = connected ? 0 : pending_error(descriptor_); number != 0) {
+      co_return dial_fault(to, "connect", number);
+    }
   }
   // Where nobody listens on a port of the ephemeral range, a socket can connect to itself.
-  if (socket_.local_endpoint(error) == to && !error) co_return dial_fault(to, "connect", ECONNREFUSED);
+  if (local_endpoint(descriptor_) == to) co_return dial_fault(to, "connect", ECONNREFUSED);
   co_return Fault();
 }
 
 base::Task<Fault> Connection::wait_for(Direction direction) {
   if (limit_.over()) co_return timeout();
+  Fault fault = join_loop();
+  if (fault) co_return fault;
   boost::system::error_code error;
   const auto what = direction == Direction::in ? tcp::socket::wait_read : tcp::socket::wait_write;
   co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
@@ -208,7 +238,7 @@ base::Task<Fault> Connection::write(std::string_view data) {
       }
       continue;
     }
-    const ssize_t sent = ::send(socket_.native_handle(), data.data(), data.size(), MSG_NOSIGNAL);
+    const ssize_t sent = ::send(descriptor_, data.data(), data.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
       data.remove_prefix(static_cast<std::size_t>(sent));
     } else if (errno == EAGAIN || errno == EINTR) {
@@ -234,6 +264,8 @@ base::Task<Fault> Connection::read(char* to, std::size_t room, std::size_t& size
     if (fault) co_return fault;
   }
   if (limit_.over()) co_return timeout();
+  Fault fault = join_loop();
+  if (fault) co_return fault;
   boost::system::error_code error;
   size = co_await socket_.async_read_some(asio::buffer(to, room), asio::redirect_error(asio::use_awaitable, error));
   if (!error) co_return Fault();
@@ -246,7 +278,7 @@ base::Task<Fault> Connection::read(char* to, std::size_t room, std::size_t& size
 base::Task<Fault> Connection::start_tls(std::string server_name) {
   tls_.reset(SSL_new(network_.tls()));
   KEELSON_CHECK(tls_ != nullptr);
-  BIO* bio = make_bio(socket_.native_handle());
+  BIO* bio = make_bio(descriptor_);
   SSL_set_bio(tls_.get(), bio, bio);
   boost::system::error_code is_a_name;
   asio::ip::make_address(server_name, is_a_name);
@@ -283,16 +315,15 @@ base::Task<Fault> Connection::wait_for_tls(int result) {
   }
 }
 
-bool Connection::peer_speaks_http() {
+bool Connection::peer_speaks_http() const {
   char first[5];
-  const ssize_t size = ::recv(socket_.native_handle(), first, sizeof first, MSG_PEEK);
+  const ssize_t size = ::recv(descriptor_, first, sizeof first, MSG_PEEK);
   return size == sizeof first && std::memcmp(first, "HTTP/", sizeof first) == 0;
 }
 
 Fault Connection::io_fault(std::string_view operation, int number) const {
-  boost::system::error_code ignored;
   const std::string call(operation);
-  return other(call + " tcp " + shown(socket_.local_endpoint(ignored)) + "->" + shown(peer_) + ": " + call + ": " +
+  return other(call + " tcp " + shown(local_endpoint(descriptor_)) + "->" + shown(peer_) + ": " + call + ": " +
                errno_text(number));
 }
 

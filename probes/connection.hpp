@@ -53,15 +53,19 @@ class Connection {
   enum class Direction { in, out };
 
   base::Task<Fault> connect_to(Endpoint to);
+  void close();
+  Fault join_loop();
   base::Task<Fault> wait_for(Direction direction);
   base::Task<Fault> wait_for_tls(int result);
-  bool peer_speaks_http();
+  bool peer_speaks_http() const;
   // "read tcp LOCAL->REMOTE: read: connection reset by peer".
   Fault io_fault(std::string_view operation, int number) const;
   Fault tls_fault() const;
 
   Network& network_;
   Limit& limit_;
+  int descriptor_ = -1;
+  // Owns the descriptor once something must be awaited: what never waits costs the loop nothing.
   boost::asio::ip::tcp::socket socket_;
   Endpoint peer_;
   std::unique_ptr<ssl_st, FreeTls> tls_;

@@ -46,6 +46,11 @@ struct ProbeManager::Probed {
 
 namespace {
 
+// Times by the period are put on a common grid, so that the loop wakes for several probes at once.
+constexpr base::Duration kGrid = std::chrono::milliseconds(5);
+
+base::SteadyTime on_grid(base::SteadyTime time) { return time - time.time_since_epoch() % kGrid; }
+
 const api::core::Probe* probe_of(const api::core::Container& container, Kind kind) {
   switch (kind) {
     case Kind::liveness: return container.has_livenessprobe() ? &container.livenessprobe() : nullptr;
@@ -219,7 +224,8 @@ base::SteadyTime ProbeManager::run_those_due() {
     worker->has_begun = true;
     // A time that was missed is made good once, not more.
     const base::Duration late = now - worker->next;
-    worker->next += worker->state.period() * (late / worker->state.period() + 1);
+    worker->next = on_grid(worker->next + worker->state.period() * (late / worker->state.period() + 1));
+    if (worker->next <= now) worker->next += worker->state.period();
     run_or_wait(worker);
   }
   return due_.empty() ? base::SteadyTime::max() : due_.begin()->first;
@@ -229,7 +235,7 @@ base::SteadyTime ProbeManager::run_those_due() {
 void ProbeManager::run_now(const std::shared_ptr<Worker>& worker) {
   if (worker->place) due_.erase(*worker->place);
   worker->place.reset();
-  worker->next = clock_.steady_now() + worker->state.period();
+  worker->next = on_grid(clock_.steady_now() + worker->state.period());
   run_or_wait(worker);
 }
 

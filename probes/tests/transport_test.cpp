@@ -1,6 +1,8 @@
 #include <nghttp2/nghttp2.h>
 #include <sys/socket.h>
 
+#include <filesystem>
+
 #include "api/int_or_string.hpp"
 #include "probes/grpc_health.hpp"
 #include "probes/grpc_message.hpp"
@@ -111,6 +113,25 @@ TEST_F(TransportTest, ConnectsByTcp) {
             "failure: dial tcp 127.0.0.1:" + std::to_string(nobody) + ": connect: connection refused");
   EXPECT_EQ(shown(attempt(TcpAction{"nowhere.example", 1, 1s})),
             "failure: dial tcp: lookup nowhere.example: no such host");
+}
+
+TEST_F(TransportTest, LeavesNoDescriptorOpen) {
+  SmallServer& server = serve();
+  server.answers({Answer{{"HTTP/1.1 200 OK\r\n\r\n"}, Answer::End::close}});
+  const int nobody = free_port(loop);
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  const auto before = descriptors();
+  for (int i = 0; i < 10; ++i) {
+    attempt(TcpAction{"127.0.0.1", server.port(), 1s});
+    attempt(TcpAction{"127.0.0.1", nobody, 1s});
+    attempt(http(server.port()));
+    attempt(http(nobody));
+    base::testing::drain(loop);
+  }
+  EXPECT_TRUE(base::testing::pump_until(loop, [&] { return descriptors() == before; }));
 }
 
 TEST_F(TransportTest, GivesUpAConnectionThatIsNotAnswered) {
