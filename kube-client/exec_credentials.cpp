@@ -3,8 +3,8 @@
 #include "api/document.hpp"
 #include "api/json_text.hpp"
 #include "api/time.hpp"
+#include "base/process.hpp"
 #include "kube-client/certificate_store.hpp"
-#include "kube-client/process.hpp"
 #include "kube-client/x509.hpp"
 
 namespace keelson::kube {
@@ -148,12 +148,12 @@ base::Task<void> ExecCredentials::run() {
 }
 
 base::Task<Result<ExecAnswer>> ExecCredentials::ask() {
-  ProcessRequest request;
+  base::ProcessRequest request;
   request.command = plugin_.command;
   request.args = plugin_.args;
   request.environment = environment_;
   request.limit = kLimit;
-  auto result = co_await run_process(loop_, clock_, std::move(request));
+  auto result = co_await base::run_process(loop_, clock_, std::move(request));
   if (!result.ok()) {
     const bool hint = result.error().kind() == ErrorKind::not_found && !plugin_.install_hint.empty();
     if (!hint) co_return std::move(result).error();

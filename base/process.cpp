@@ -1,8 +1,9 @@
-#include "kube-client/process.hpp"
+#include "base/process.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,23 +17,35 @@
 #include "base/gate.hpp"
 #include "base/when_all.hpp"
 
-namespace keelson::kube {
+namespace keelson::base {
 namespace {
 
-using base::Task;
 using Stream = boost::asio::posix::stream_descriptor;
 
-constexpr base::Duration kDeathLimit = std::chrono::seconds(5);  // from SIGKILL to its end
+constexpr Duration kDeathLimit = std::chrono::seconds(5);  // from SIGKILL to its end
 
 struct Pipe {
-  base::UniqueFd read;
-  base::UniqueFd write;
+  UniqueFd read;
+  UniqueFd write;
 };
 
 Result<Pipe> make_pipe() {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe", errno);
-  return Pipe{base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
+  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+// What the program reads: the text from its start, then the end of the file.
+Result<UniqueFd> input_of(const std::string& text) {
+  UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
+  if (!fd) return errno_error("memfd_create", errno);
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t wrote = ::pwrite(fd.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return errno_error("write a program's input", errno);
+    done += static_cast<std::size_t>(wrote);
+  }
+  return fd;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -45,9 +58,9 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 // posix_spawn's two option objects.
 class SpawnOptions {
  public:
-  SpawnOptions(int out, int err) {
+  SpawnOptions(int in, int out, int err) {
     ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions_, in, STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions_, out, STDOUT_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions_, err, STDERR_FILENO);
     ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
@@ -78,7 +91,7 @@ class SpawnOptions {
 // A child process and the ends of its pipes; killed with its group when it is still there at the end.
 class Child {
  public:
-  explicit Child(base::Loop& loop) : out(loop.context()), err(loop.context()), ended(loop.context()) {}
+  explicit Child(Loop& loop) : out(loop.context()), err(loop.context()), ended(loop.context()) {}
   ~Child() {
     kill();
     reap();
@@ -87,6 +100,8 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   Status start(ProcessRequest& request) {
+    auto input = input_of(request.input);
+    if (!input.ok()) return std::move(input).error();
     auto out_pipe = make_pipe();
     if (!out_pipe.ok()) return std::move(out_pipe).error();
     auto err_pipe = make_pipe();
@@ -95,14 +110,14 @@ class Child {
     arguments.insert(arguments.end(), request.args.begin(), request.args.end());
     std::vector<std::string> variables;
     for (const auto& [name, value] : request.environment) variables.push_back(name + "=" + value);
-    const SpawnOptions options(out_pipe->write.get(), err_pipe->write.get());
+    const SpawnOptions options(input->get(), out_pipe->write.get(), err_pipe->write.get());
     const int failed = ::posix_spawnp(&pid_, request.command.c_str(), options.actions(), options.attributes(),
                                       pointers(arguments).data(), pointers(variables).data());
     if (failed != 0) {
       pid_ = -1;
       return errno_error("start " + request.command, failed);
     }
-    base::UniqueFd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    UniqueFd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!pid_fd) return errno_error("pidfd_open", errno);
     ended.assign(pid_fd.release());
     out.assign(out_pipe->read.release());
@@ -151,23 +166,23 @@ Task<void> communicate(std::shared_ptr<Child> child, ProcessResult* result, std:
   std::vector<Task<void>> readers;
   readers.push_back(read_all(&child->out, &result->out, limit, too_much));
   readers.push_back(read_all(&child->err, &result->err, limit, too_much));
-  co_await base::when_all(std::move(readers));
+  co_await when_all(std::move(readers));
   co_await wait_for_end(child);
 }
 
 }  // namespace
 
-Task<Result<ProcessResult>> run_process(base::Loop& loop, base::Clock& clock, ProcessRequest request) {
+Task<Result<ProcessResult>> run_process(Loop& loop, Clock& clock, ProcessRequest request) {
   auto child = std::make_shared<Child>(loop);
   auto started = child->start(request);
   if (!started.ok()) co_return std::move(started).error();
   ProcessResult result;
   bool too_much = false;
   const bool done =
-      co_await base::with_timeout(clock, request.limit, communicate(child, &result, request.max_output, &too_much));
+      co_await with_timeout(clock, request.limit, communicate(child, &result, request.max_output, &too_much));
   if (!done) {
     child->kill();
-    co_await base::with_timeout(clock, kDeathLimit, wait_for_end(child));
+    co_await with_timeout(clock, kDeathLimit, wait_for_end(child));
     co_return Error(ErrorKind::deadline_exceeded,
                     request.command + " did not end within " +
                         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(request.limit).count()) + "s");
@@ -181,4 +196,4 @@ Task<Result<ProcessResult>> run_process(base::Loop& loop, base::Clock& clock, Pr
   co_return result;
 }
 
-}  // namespace keelson::kube
+}  // namespace keelson::base
