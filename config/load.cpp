@@ -150,6 +150,16 @@ void resolve_flag_paths(Flags& flags, const std::string& folder) {
   }
 }
 
+void check_token_gate(const Configuration& configuration, const std::string& path, std::vector<std::string>& errors) {
+  constexpr std::string_view kGate = "KubeletServiceAccountTokenForCredentialProviders";
+  if (configuration.gates.enabled(kGate)) return;
+  for (const CredentialProvider& provider : configuration.credential_providers) {
+    if (!provider.token_attributes) continue;
+    errors.push_back("--image-credential-provider-config: " + path + ": provider " + quote(provider.name) +
+                     ": tokenAttributes: Forbidden: needs feature gate " + std::string(kGate));
+  }
+}
+
 }  // namespace
 
 Outcome load(const std::vector<std::string>& args, const Files& files) {
@@ -188,6 +198,7 @@ Outcome load(const std::vector<std::string>& args, const Files& files) {
   resolve_flag_paths(configuration.flags, files.working_directory());
   if (const std::string& path = configuration.flags.image_credential_provider_config; !path.empty()) {
     configuration.credential_providers = load_credential_providers(path, files, errors);
+    check_token_gate(configuration, path, errors);
   }
   for (auto* lines : {&errors, &warnings}) {
     for (std::string& line : *lines) line = on_one_line(line);

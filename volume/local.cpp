@@ -88,8 +88,10 @@ Result<HostVolume> set_up_host_path(const std::string& name, const api::core::Ho
   return HostVolume{.name = name, .host_path = source.path(), .relabel = false};
 }
 
-bool is_projection(const VolumeSource& source) {
-  return source.has_configmap() || source.has_secret() || source.has_downwardapi() || source.has_projected();
+// Projections come with their files from the caller, images are mounted by the runtime.
+bool is_made_elsewhere(const VolumeSource& source) {
+  return source.has_configmap() || source.has_secret() || source.has_downwardapi() || source.has_projected() ||
+         source.has_image();
 }
 
 Result<HostVolume> set_up_one(const Context& context, const api::core::Volume& volume) {
@@ -138,7 +140,7 @@ SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mount
   const Context context{pod, options, mounts};
   const Status uid = check_element("pod uid", pod.metadata().uid());
   for (const auto& volume : pod.spec().volumes()) {
-    if (!is_used(pod.spec(), volume.name()) || is_projection(volume.volumesource())) continue;
+    if (!is_used(pod.spec(), volume.name()) || is_made_elsewhere(volume.volumesource())) continue;
     auto ready = uid.ok() ? set_up_one(context, volume) : Result<HostVolume>(uid.error());
     if (ready.ok()) {
       result.volumes.push_back(std::move(*ready));

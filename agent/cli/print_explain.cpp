@@ -55,13 +55,16 @@ std::string heading(const PodView& pod, const PodStory& story, base::SystemTime 
   return text + format_table(rows, "  ");
 }
 
-std::string waiting(const WaitView& wait, base::SystemTime now) {
+std::string waiting(const WaitView& wait, const std::vector<ImagePullView>& pulls, base::SystemTime now) {
   if (wait.what.empty()) return "\nIt waits for nothing.\n";
   std::string text = "\nIt waits for: " + one_line(wait.what) + "\n";
   if (wait.since) text += "  since " + when(*wait.since, now) + "\n";
   if (wait.next_try_at) {
     const bool due = *wait.next_try_at <= now;
     text += "  next try " + (due ? std::string("now") : "in " + base::format_age(*wait.next_try_at - now)) + "\n";
+  }
+  for (const ImagePullView& pull : pulls) {
+    text += "  image " + one_line(pull.image + " of " + pull.used_by) + ": " + pull_note(pull, now) + "\n";
   }
   return text;
 }
@@ -108,8 +111,8 @@ std::string advice_for(const std::string& reason) {
 }
 
 std::string render_story(const PodStory& story, base::SystemTime now) {
-  std::string text =
-      heading(story.pod, story, now) + waiting(story.waiting, now) + what_helps(story.pod) + containers(story.pod, now);
+  std::string text = heading(story.pod, story, now) + waiting(story.waiting, story.pod.pulls, now) +
+                     what_helps(story.pod) + containers(story.pod, now);
   std::vector<TableRow> rows;
   for (const auto& d : story.decisions) rows.push_back({when(d.time, now), one_line(d.text)});
   text += section("Last decisions, newest last", rows);

@@ -42,6 +42,22 @@ std::string init_word(const PodView& pod) {
   return "";
 }
 
+std::string ordinal(std::int32_t number) {
+  const std::int32_t last = number / 10 % 10 == 1 ? 0 : number % 10;
+  return std::to_string(number) + (last == 1 ? "st" : last == 2 ? "nd" : last == 3 ? "rd" : "th");
+}
+
+// What the pod, or one of its containers ("container web"), waits for.
+std::string with_pulls(std::string note, const PodView& pod, const std::string& used_by, base::SystemTime now) {
+  for (const ImagePullView& pull : pod.pulls) {
+    const bool of_volume = pull.used_by.starts_with("volume ");
+    if (used_by.empty() ? !of_volume : pull.used_by != used_by) continue;
+    const std::string image = of_volume ? one_line("image " + pull.image + " of " + pull.used_by) : "image";
+    note += (note.empty() ? "" : "; ") + image + ": " + pull_note(pull, now);
+  }
+  return note;
+}
+
 std::string containers_word(const PodView& pod, std::string word) {
   bool running = false;
   for (auto c = pod.containers.rbegin(); c != pod.containers.rend(); ++c) {
@@ -112,6 +128,15 @@ std::string container_note(const ContainerView& c, base::SystemTime now) {
   return note;
 }
 
+std::string pull_note(const ImagePullView& pull, base::SystemTime now) {
+  const std::string how_long = " for " + age_of(pull.since, now);
+  if (pull.state == "queued") {
+    const std::string behind = pull.behind.empty() ? "" : ", behind " + pull.behind;
+    return ordinal(pull.place) + " in the queue of pulls" + how_long + one_line(behind);
+  }
+  return (pull.state == "pulling" ? "being pulled" : "getting credentials") + how_long;
+}
+
 std::vector<PodView> select_pods(std::vector<PodView> pods, const std::string& ns) {
   if (!ns.empty()) std::erase_if(pods, [&](const PodView& pod) { return pod.ns != ns; });
   std::sort(pods.begin(), pods.end(),
@@ -123,13 +148,13 @@ std::string render_ps(const std::vector<PodView>& pods, base::SystemTime now) {
   std::vector<TableRow> rows{{"NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "NOTE"}};
   for (const auto& pod : pods) {
     rows.push_back({pod.ns, pod.name, pod_ready_word(pod), pod_status_word(pod), pod_restarts_word(pod, now),
-                    age_of(pod.created_at, now), one_line(pod.message)});
+                    age_of(pod.created_at, now), with_pulls(one_line(pod.message), pod, "", now)});
     for (const auto& c : pod.containers) {
       const std::string kind = c.kind == ContainerKind::regular ? "" : " (" + std::string(to_string(c.kind)) + ")";
       const ViewTime& since = c.state == ContainerPhase::terminated ? c.finished_at : c.started_at;
       rows.push_back({"", "  " + c.name + kind, c.ready ? "yes" : "no", std::string(to_string(c.state)),
                       std::to_string(c.restarts), c.state == ContainerPhase::waiting ? "-" : age_of(since, now),
-                      container_note(c, now)});
+                      with_pulls(container_note(c, now), pod, "container " + c.name, now)});
     }
   }
   return format_table(rows);

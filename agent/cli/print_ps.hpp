@@ -18,6 +18,8 @@ std::string pod_ready_word(const PodView& pod);
 std::string pod_restarts_word(const PodView& pod, base::SystemTime now);
 // "CrashLoopBackOff: back-off 40s ...; last exit 1 (Error); next try in 12s"
 std::string container_note(const ContainerView& container, base::SystemTime now);
+// "3rd in the queue of pulls for 12s, behind registry/big:1 for ns/name"
+std::string pull_note(const ImagePullView& pull, base::SystemTime now);
 
 // `ns` empty: all namespaces.
 std::vector<PodView> select_pods(std::vector<PodView> pods, const std::string& ns);

@@ -39,6 +39,16 @@ struct ContainerView {
   std::string id;        // runtime://hex, empty when there is none
 };
 
+// An image that a pod waits for, while it is being got. (A back-off is shown as the container's, with its end.)
+struct ImagePullView {
+  std::string image;       // as in the spec
+  std::string used_by;     // "container web", "volume data"
+  std::string state;       // preparing (credentials), queued, pulling
+  ViewTime since;          // in this state
+  std::int32_t place = 0;  // in the queue, 1 is the next; 0: in none
+  std::string behind;      // what the queue waits for: "registry.example/big:1 for ns/name"
+};
+
 struct PodView {
   std::string ns;
   std::string name;
@@ -51,6 +61,7 @@ struct PodView {
   std::vector<std::string> ips;
   std::string sandbox_id;
   std::vector<ContainerView> containers;  // in the order of the spec: init and sidecar, regular, ephemeral
+  std::vector<ImagePullView> pulls;       // of images that it waits for right now
   ViewTime created_at;
   ViewTime started_at;
   ViewTime deletion_at;                       // when its removal was asked for

@@ -158,6 +158,16 @@ void describe(Visitor& v, T& c) {
   v.field("id", c.id);
 }
 
+template <class Visitor, ViewOf<ImagePullView> T>
+void describe(Visitor& v, T& i) {
+  v.field("image", i.image);
+  v.field("usedBy", i.used_by);
+  v.field("state", i.state);
+  v.field("since", i.since);
+  v.field("place", i.place);
+  v.field("behind", i.behind);
+}
+
 template <class Visitor, ViewOf<PodView> T>
 void describe(Visitor& v, T& p) {
   v.field("namespace", p.ns);
@@ -171,6 +181,7 @@ void describe(Visitor& v, T& p) {
   v.field("ips", p.ips);
   v.field("sandboxID", p.sandbox_id);
   v.field("containers", p.containers);
+  v.field("pulls", p.pulls);
   v.field("createdAt", p.created_at);
   v.field("startedAt", p.started_at);
   v.field("deletionAt", p.deletion_at);

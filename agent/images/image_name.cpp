@@ -76,31 +76,39 @@ bool first_part_is_host(std::string_view first) {
          std::any_of(first.begin(), first.end(), [](char c) { return std::isupper(static_cast<unsigned char>(c)); });
 }
 
-}  // namespace
+// A reference in its parts; what is not given is empty.
+struct ImageName {
+  std::string_view registry;
+  std::string_view path;
+  std::string_view tag;
+  std::string_view digest;
+};
 
-Result<std::string> with_default_tag(std::string_view image) {
+Result<ImageName> parse(std::string_view image) {
   const auto bad = [&](std::string_view why) {
     return Error(ErrorKind::invalid, "couldn't parse image name \"" + std::string(image) + "\": " + std::string(why));
   };
+  ImageName name;
   std::string_view rest = image;
-  bool tagged = false;
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
-    if (!is_digest(rest.substr(at + 1))) return bad("invalid digest, expected algorithm:hex");
-    tagged = true;
+    name.digest = rest.substr(at + 1);
+    if (!is_digest(name.digest)) return bad("invalid digest, expected algorithm:hex");
     rest = rest.substr(0, at);
   }
   const auto last_slash = rest.find_last_of('/');
   const auto colon = rest.find_last_of(':');
   if (colon != std::string_view::npos && (last_slash == std::string_view::npos || colon > last_slash)) {
-    if (!is_tag(rest.substr(colon + 1))) return bad("invalid tag");
-    tagged = true;
+    name.tag = rest.substr(colon + 1);
+    if (!is_tag(name.tag)) return bad("invalid tag");
     rest = rest.substr(0, colon);
   }
   if (rest.empty()) return bad("invalid reference format");
   if (const auto slash = rest.find('/'); slash != std::string_view::npos && first_part_is_host(rest.substr(0, slash))) {
-    if (!is_host(rest.substr(0, slash))) return bad("invalid registry host");
+    name.registry = rest.substr(0, slash);
+    if (!is_host(name.registry)) return bad("invalid registry host");
     rest = rest.substr(slash + 1);
   }
+  name.path = rest;
   while (true) {
     const auto slash = rest.find('/');
     const std::string_view part = rest.substr(0, slash);
@@ -108,10 +116,40 @@ Result<std::string> with_default_tag(std::string_view image) {
       const bool upper = std::any_of(part.begin(), part.end(), [](unsigned char c) { return std::isupper(c); });
       return bad(upper ? "invalid reference format: repository name must be lowercase" : "invalid reference format");
     }
-    if (slash == std::string_view::npos) break;
+    if (slash == std::string_view::npos) return name;
     rest = rest.substr(slash + 1);
   }
-  return tagged ? std::string(image) : std::string(image) + ":latest";
+}
+
+// Images without a registry, and those of its old name, are the Docker Hub's; its images without a user are "library".
+std::string repository_of(const ImageName& name) {
+  const bool hub = name.registry.empty() || name.registry == "docker.io" || name.registry == "index.docker.io";
+  std::string repository = hub ? "docker.io/" : std::string(name.registry) + "/";
+  if (hub && name.path.find('/') == std::string_view::npos) repository += "library/";
+  return repository + std::string(name.path);
+}
+
+}  // namespace
+
+Result<std::string> with_default_tag(std::string_view image) {
+  const auto name = parse(image);
+  if (!name.ok()) return name.error();
+  const bool complete = !name.value().tag.empty() || !name.value().digest.empty();
+  return complete ? std::string(image) : std::string(image) + ":latest";
+}
+
+Result<std::string> normal_repository(std::string_view image) {
+  const auto name = parse(image);
+  if (!name.ok()) return name.error();
+  return repository_of(*name);
+}
+
+Result<std::string> normal_reference(std::string_view image) {
+  const auto name = parse(image);
+  if (!name.ok()) return name.error();
+  const std::string repository = repository_of(*name);
+  if (!name.value().digest.empty()) return repository + "@" + std::string(name.value().digest);
+  return repository + ":" + (name.value().tag.empty() ? "latest" : std::string(name.value().tag));
 }
 
 }  // namespace keelson::agent

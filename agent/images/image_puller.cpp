@@ -1,8 +1,10 @@
 #include "agent/images/image_puller.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "agent/images/image_name.hpp"
+#include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
 
 namespace keelson::agent {
@@ -22,116 +24,249 @@ std::string in_milliseconds(base::Duration duration) {
   return base::format_duration(std::chrono::floor<std::chrono::milliseconds>(duration));
 }
 
-bool starts_with(const std::string& text, std::string_view head) { return text.rfind(head, 0) == 0; }
+// One error as it is; several, each text once, as "[a, b]".
+Error joined(const std::vector<Error>& errors) {
+  std::vector<std::string> texts;
+  for (const Error& error : errors) {
+    std::string text = error.to_string();
+    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
+  }
+  if (texts.size() == 1) return errors.front();
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return Error(errors.back().kind(), "[" + all + "]");
+}
 
 }  // namespace
 
-ImagePuller::ImagePuller(base::Loop& loop, base::Clock& clock, cri::ImageService& images, EventRecorder& events,
-                         ImagePullLimits limits)
+std::string_view to_string(PullProgress::State state) {
+  switch (state) {
+    case PullProgress::State::preparing: return "preparing";
+    case PullProgress::State::queued: return "queued";
+    case PullProgress::State::pulling: break;
+  }
+  return "pulling";
+}
+
+// An entry in the list of what is under way.
+class ImagePuller::Watched {
+ public:
+  Watched(ImagePuller& owner, const ImageRequest& request) : owner_(owner) {
+    PullProgress entry;
+    entry.pod_uid = request.pod->metadata().uid();
+    entry.pod = pod_path(*request.pod);
+    entry.used_by = request.used_by;
+    entry.image = request.image;
+    entry.since = owner.clock_.steady_now();
+    owner.progress_.push_back(std::move(entry));
+    entry_ = std::prev(owner.progress_.end());
+  }
+  ~Watched() { owner_.progress_.erase(entry_); }
+  Watched(const Watched&) = delete;
+  Watched& operator=(const Watched&) = delete;
+
+  void is(PullProgress::State state) {
+    entry_->state = state;
+    entry_->since = owner_.clock_.steady_now();
+    owner_.progress_.splice(owner_.progress_.end(), owner_.progress_, entry_);
+  }
+
+ private:
+  ImagePuller& owner_;
+  std::list<PullProgress>::iterator entry_;
+};
+
+ImagePuller::ImagePuller(base::Loop& loop, base::Clock& clock, cri::ImageService& images, ImageCredentials& credentials,
+                         PullRecords& records, EventRecorder& events, ImagePullLimits limits)
     : clock_(clock),
       images_(images),
+      credentials_(credentials),
+      records_(records),
       events_(events),
       limits_(limits),
       slots_(loop, limits.parallel),
       tokens_(limits.burst),
       tokens_at_(clock.steady_now()) {}
 
+std::size_t ImagePuller::pulling() const {
+  return static_cast<std::size_t>(std::count_if(progress_.begin(), progress_.end(), [](const PullProgress& entry) {
+    return entry.state == PullProgress::State::pulling;
+  }));
+}
+
 void ImagePuller::event(const ImageRequest& request, bool warning, std::string reason, std::string message) {
   events_.record(*request.pod, {warning, std::move(reason), std::move(message), request.field_path});
 }
 
-base::Task<ImageOutcome> ImagePuller::ensure(ImageRequest request) {
-  auto name = with_default_tag(request.image);
+base::Task<ImageOutcome> ImagePuller::ensure(ImageRequest asked) {
+  const auto request = std::make_shared<const ImageRequest>(std::move(asked));
+  const CredentialsPtr unknown;
+  auto name = with_default_tag(request->image);
   if (!name.ok()) {
-    event(request, true, "InspectFailed",
-          "Failed to apply default image tag " + quoted(request.image) + ": " + name.error().message());
-    co_return failed("InvalidImageName",
-                     "Failed to apply default image tag " + quoted(request.image) + ": " + name.error().message());
+    const std::string text =
+        "Failed to apply default image tag " + quoted(request->image) + ": " + name.error().message();
+    event(*request, true, "InspectFailed", text);
+    co_return failed("InvalidImageName", text);
   }
-  if (request.policy == "Always") {
-    auto outcome = co_await pull(std::move(request), std::move(*name));
+  if (request->policy == "Always") {
+    auto outcome = co_await pull(request, *name, unknown);
     co_return outcome;
   }
   cri::ImageSpec spec;
   spec.image = *name;
-  spec.annotations = request.annotations;
-  auto present = co_await images_.image_status(spec);
-  if (!present.ok()) {
-    const std::string text = "Failed to inspect image " + quoted(*name) + ": " + present.error().to_string();
-    event(request, true, "InspectFailed", text);
+  spec.annotations = request->annotations;
+  auto found = co_await images_.image_status(spec);
+  if (!found.ok()) {
+    const std::string text = "Failed to inspect image " + quoted(*name) + ": " + found.error().to_string();
+    event(*request, true, "InspectFailed", text);
     co_return failed("ImageInspectError", text);
   }
-  if (present->has_value()) {
-    event(request, false, "Pulled",
-          "Container image " + quoted(request.image) + " already present on machine and can be accessed by the pod");
-    const cri::Image& image = **present;
-    ImageOutcome outcome;
-    outcome.image = EnsuredImage{image.id, image.uid, image.username};
+  if (found->has_value()) {
+    auto outcome = co_await use_present(request, *name, **found);
     co_return outcome;
   }
-  if (request.policy == "Never") {
-    const std::string text = "Container image " + quoted(request.image) + " is not present with pull policy of Never";
-    event(request, true, "ErrImageNeverPull", text);
-    co_return failed("ErrImageNeverPull", text);
-  }
-  auto outcome = co_await pull(std::move(request), std::move(*name));
+  if (request->policy == "Never") co_return not_present(*request);
+  auto outcome = co_await pull(request, *name, unknown);
   co_return outcome;
 }
 
-base::Task<ImageOutcome> ImagePuller::pull(ImageRequest request, std::string name) {
-  const Key key{request.pod->metadata().uid(), name};
-  if (const auto found = failures_.find(key); found != failures_.end()) {
-    const base::SteadyTime retry_at = found->second.last + found->second.delay;
-    if (clock_.steady_now() < retry_at) {
-      const std::string text = "Back-off pulling image " + quoted(request.image);
-      event(request, false, "BackOff", text);
-      ImageOutcome outcome = failed("ImagePullBackOff", text + ": " + found->second.text);
-      outcome.retry_at = retry_at;
-      co_return outcome;
-    }
+// --- An image that is there ---
+
+ImageOutcome ImagePuller::present(const ImageRequest& request, const cri::Image& image) {
+  event(request, false, "Pulled",
+        "Container image " + quoted(request.image) + " already present on machine" +
+            (records_.enabled() ? " and can be accessed by the pod" : ""));
+  ImageOutcome outcome;
+  outcome.image = EnsuredImage{image.id, image.uid, image.username};
+  return outcome;
+}
+
+ImageOutcome ImagePuller::not_present(const ImageRequest& request) {
+  const std::string text = "Container image " + quoted(request.image) + " is not present with pull policy of Never";
+  event(request, true, "ErrImageNeverPull", text);
+  return failed("ErrImageNeverPull", text);
+}
+
+// An image that is there may be another pod's alone; to this pod it is then as one that is not there.
+base::Task<ImageOutcome> ImagePuller::use_present(RequestPtr request, std::string name, cri::Image image) {
+  CredentialsPtr credentials;
+  const Verdict verdict = co_await records_.ask(request->image, image.id);
+  if (verdict == Verdict::open) co_return present(*request, image);
+  if (verdict == Verdict::by_name) {
+    auto found = co_await find_credentials(request);
+    if (!found.ok()) co_return not_begun(*request, found.error().to_string());
+    credentials = *found;
+    if (records_.admits(request->image, image.id, *credentials)) co_return present(*request, image);
   }
-  event(request, false, "Pulling", "Pulling image " + quoted(request.image));
+  if (request->policy == "Never") co_return not_present(*request);
+  auto outcome = co_await pull(request, name, credentials);
+  co_return outcome;
+}
+
+// --- Pulls ---
+
+base::Task<Result<ImagePuller::CredentialsPtr>> ImagePuller::find_credentials(RequestPtr request) {
+  auto repository = normal_repository(request->image);
+  if (!repository.ok()) co_return repository.error();
+  auto found = co_await credentials_.find(request->pod, request->secrets, *repository);
+  if (!found.ok()) co_return found.error();
+  co_return std::make_shared<const Credentials>(std::move(*found));
+}
+
+// What keeps a pull from being tried at all: it is tried again with the next sync, without back-off.
+ImageOutcome ImagePuller::not_begun(const ImageRequest& request, const std::string& message) {
+  event(request, true, "Failed", "Failed to pull image " + quoted(request.image) + ": " + message);
+  return failed("ErrImagePull", message);
+}
+
+std::optional<ImageOutcome> ImagePuller::backed_off(const ImageRequest& request, const Key& key) {
+  const auto found = failures_.find(key);
+  if (found == failures_.end()) return std::nullopt;
+  const base::SteadyTime retry_at = found->second.last + found->second.delay;
+  if (clock_.steady_now() >= retry_at) return std::nullopt;
+  const std::string text = "Back-off pulling image " + quoted(request.image);
+  event(request, false, "BackOff", text);
+  ImageOutcome outcome = failed("ImagePullBackOff", text + ": " + found->second.text);
+  outcome.retry_at = retry_at;
+  return outcome;
+}
+
+base::Task<ImageOutcome> ImagePuller::pull(RequestPtr request, std::string name, CredentialsPtr credentials) {
+  const Key key{request->pod->metadata().uid(), name};
+  if (auto waiting = backed_off(*request, key)) co_return std::move(*waiting);
+  Watched watched(*this, *request);
+  if (credentials == nullptr) {
+    auto found = co_await find_credentials(request);
+    if (!found.ok()) co_return not_begun(*request, found.error().to_string());
+    credentials = *found;
+  }
+  auto intent = co_await records_.intend(request->image);
+  if (!intent.ok()) {
+    co_return not_begun(*request, "Failed to record image pull intent for container image " + quoted(request->image) +
+                                      ": " + intent.error().to_string());
+  }
+  event(*request, false, "Pulling", "Pulling image " + quoted(request->image));
   const base::SteadyTime asked = clock_.steady_now();
-  if (!take_token()) {
-    note_failure(key, "ErrImagePull: pull QPS exceeded");
-    event(request, true, "Failed", "Failed to pull image " + quoted(request.image) + ": pull QPS exceeded");
-    co_return failed("ErrImagePull", "pull QPS exceeded");
-  }
+  watched.is(PullProgress::State::queued);
   auto slot = co_await slots_.acquire();
+  watched.is(PullProgress::State::pulling);
   const base::SteadyTime begun = clock_.steady_now();
-  ++pulling_;
-  struct Count {
-    std::size_t& value;
-    ~Count() { --value; }
-  } count{pulling_};
+  if (!take_token()) co_return pull_failed(*request, key, "pull QPS exceeded");
+  auto pulled = co_await try_credentials(request, name, credentials);
+  slot.release();
+  if (!pulled.ok()) co_return pull_failed(*request, key, pulled.error().to_string());
+  failures_.erase(key);
+  intent->pulled(pulled->ref, pulled->credential);
+  const base::SteadyTime now = clock_.steady_now();
+  auto outcome = co_await describe(
+      request, pulled->ref, in_milliseconds(now - begun) + " (" + in_milliseconds(now - asked) + " including waiting)");
+  co_return outcome;
+}
+
+// Each in turn; without any, one anonymous call.
+base::Task<Result<ImagePuller::Pulled>> ImagePuller::try_credentials(RequestPtr request, std::string name,
+                                                                     CredentialsPtr credentials) {
   cri::ImageSpec spec;
   spec.image = name;
-  spec.annotations = request.annotations;
-  auto ref = co_await images_.pull_image(spec, std::nullopt, request.sandbox);
-  slot.release();
-  if (!ref.ok()) {
-    const std::string text = ref.error().to_string();
-    std::string reason = "ErrImagePull";
-    std::string message = text;
-    if (starts_with(text, "RegistryUnavailable")) {
-      reason = "RegistryUnavailable";
-      message = "image pull failed for " + request.image + " because the registry is unavailable: " + text;
-    } else if (starts_with(text, "SignatureValidationFailed")) {
-      reason = "SignatureValidationFailed";
-      message = "image pull failed for " + request.image + " because the signature validation failed: " + text;
+  spec.annotations = request->annotations;
+  std::vector<Error> errors;
+  Pulled pulled;
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, credentials->size()); ++i) {
+    std::optional<cri::AuthConfig> auth;
+    pulled.credential = i < credentials->size() ? &(*credentials)[i] : nullptr;
+    if (pulled.credential != nullptr) auth = pulled.credential->auth;
+    auto ref = co_await images_.pull_image(spec, auth, request->sandbox);
+    if (ref.ok()) {
+      pulled.ref = std::move(*ref);
+      co_return pulled;
     }
-    event(request, true, "Failed", "Failed to pull image " + quoted(request.image) + ": " + text);
-    note_failure(key, reason + ": " + message);
-    co_return failed(reason, message);
+    errors.push_back(ref.error());
   }
-  failures_.erase(key);
-  const base::Duration pulled_in = clock_.steady_now() - begun;
-  const base::Duration altogether = clock_.steady_now() - asked;
+  co_return joined(errors);
+}
+
+ImageOutcome ImagePuller::pull_failed(const ImageRequest& request, const Key& key, const std::string& text) {
+  std::string reason = "ErrImagePull";
+  std::string message = text;
+  if (text.starts_with("RegistryUnavailable")) {
+    reason = "RegistryUnavailable";
+    message = "image pull failed for " + request.image + " because the registry is unavailable: " + text;
+  } else if (text.starts_with("SignatureValidationFailed")) {
+    reason = "SignatureValidationFailed";
+    message = "image pull failed for " + request.image + " because the signature validation failed: " + text;
+  }
+  event(request, true, "Failed", "Failed to pull image " + quoted(request.image) + ": " + text);
+  note_failure(key, reason + ": " + message);
+  return failed(reason, message);
+}
+
+// What the runtime says of the image that it has now.
+base::Task<ImageOutcome> ImagePuller::describe(RequestPtr request, std::string ref, std::string times) {
   cri::ImageSpec by_ref;
-  by_ref.image = *ref;
+  by_ref.image = ref;
   auto described = co_await images_.image_status(by_ref);
   ImageOutcome outcome;
-  outcome.image = EnsuredImage{*ref, std::nullopt, ""};
+  outcome.image = EnsuredImage{ref, std::nullopt, ""};
   std::uint64_t size = 0;
   if (described.ok() && described->has_value()) {
     const cri::Image& image = **described;
@@ -139,9 +274,9 @@ base::Task<ImageOutcome> ImagePuller::pull(ImageRequest request, std::string nam
     outcome.image->username = image.username;
     size = image.size;
   }
-  event(request, false, "Pulled",
-        "Successfully pulled image " + quoted(request.image) + " in " + in_milliseconds(pulled_in) + " (" +
-            in_milliseconds(altogether) + " including waiting). Image size: " + std::to_string(size) + " bytes.");
+  event(*request, false, "Pulled",
+        "Successfully pulled image " + quoted(request->image) + " in " + times +
+            ". Image size: " + std::to_string(size) + " bytes.");
   co_return outcome;
 }
 

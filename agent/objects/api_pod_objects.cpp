@@ -6,10 +6,18 @@ namespace keelson::agent {
 
 using base::Task;
 
+namespace {
+
+std::string service_account_name(const api::Pod& pod) {
+  return pod.spec().serviceaccountname().empty() ? "default" : pod.spec().serviceaccountname();
+}
+
+}  // namespace
+
 TokenQuery token_query(const api::Pod& pod, const std::string& audience, std::int64_t seconds) {
   TokenQuery query;
   query.ns = pod.metadata().namespace_();
-  query.service_account = pod.spec().serviceaccountname().empty() ? "default" : pod.spec().serviceaccountname();
+  query.service_account = service_account_name(pod);
   if (!audience.empty()) query.audiences.push_back(audience);
   query.expiration_seconds = seconds;
   query.pod_name = pod.metadata().name();
@@ -40,6 +48,12 @@ Task<Result<std::string>> ApiPodObjects::token(api::PodPtr pod, std::string audi
   Result<ServiceToken> got = co_await tokens_.token(std::move(query));
   if (!got.ok()) co_return got.error();
   co_return std::move(got->token);
+}
+
+Task<Result<std::shared_ptr<const api::core::ServiceAccount>>> ApiPodObjects::service_account(api::PodPtr pod) {
+  auto got = co_await client_.get<api::core::ServiceAccount>(pod->metadata().namespace_(), service_account_name(*pod));
+  if (!got.ok()) co_return got.error();
+  co_return std::make_shared<const api::core::ServiceAccount>(std::move(*got));
 }
 
 }  // namespace keelson::agent

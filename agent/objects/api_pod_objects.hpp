@@ -1,6 +1,6 @@
-// ApiPodObjects: PodObjects of a node in a cluster, over ObjectCache, ServiceList and TokenCache.
+// ApiPodObjects: PodObjects of a node in a cluster, over ObjectCache, ServiceList, TokenCache and single reads.
 //
-// Owner: the agent's wiring, as the three are. Thread: the loop. Source: contract 02 §3.2, §5.1 step 4, contract 04 §9.
+// Owner: the agent's wiring, as these are. Thread: the loop. Source: contract 02 §3.2, §5.1 step 4, contract 04 §9.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,8 @@ namespace keelson::agent {
 
 class ApiPodObjects final : public PodObjects {
  public:
-  ApiPodObjects(ObjectCache& objects, ServiceList& services, TokenCache& tokens)
-      : objects_(objects), services_(services), tokens_(tokens) {}
+  ApiPodObjects(kube::Client& client, ObjectCache& objects, ServiceList& services, TokenCache& tokens)
+      : client_(client), objects_(objects), services_(services), tokens_(tokens) {}
 
   void hold(const api::PodPtr& pod) override { objects_.register_pod(*pod); }
   void release(const std::string& uid) override;
@@ -27,10 +27,12 @@ class ApiPodObjects final : public PodObjects {
                                                                              std::string name) override;
   base::Task<Result<std::shared_ptr<const api::core::Secret>>> secret(api::PodPtr pod, std::string name) override;
   base::Task<Result<std::string>> token(api::PodPtr pod, std::string audience, std::int64_t seconds) override;
+  base::Task<Result<std::shared_ptr<const api::core::ServiceAccount>>> service_account(api::PodPtr pod) override;
   std::vector<ServiceInfo> services_for(const std::string& ns) const override { return services_.seen_from(ns); }
   bool services_synced() const override { return services_.synced(); }
 
  private:
+  kube::Client& client_;
   ObjectCache& objects_;
   ServiceList& services_;
   TokenCache& tokens_;

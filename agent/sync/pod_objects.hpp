@@ -32,6 +32,8 @@ class PodObjects {
                                                                                      std::string name) = 0;
   virtual base::Task<Result<std::shared_ptr<const api::core::Secret>>> secret(api::PodPtr pod, std::string name) = 0;
   virtual base::Task<Result<std::string>> token(api::PodPtr pod, std::string audience, std::int64_t seconds) = 0;
+  // The pod's service account, read anew; for credential plugins.
+  virtual base::Task<Result<std::shared_ptr<const api::core::ServiceAccount>>> service_account(api::PodPtr pod) = 0;
   virtual std::vector<ServiceInfo> services_for(const std::string& ns) const = 0;
   virtual bool services_synced() const = 0;
 };
@@ -50,6 +52,9 @@ class NoPodObjects final : public PodObjects {
     co_return no_server();
   }
   base::Task<Result<std::string>> token(api::PodPtr, std::string, std::int64_t) override { co_return no_server(); }
+  base::Task<Result<std::shared_ptr<const api::core::ServiceAccount>>> service_account(api::PodPtr) override {
+    co_return no_server();
+  }
   std::vector<ServiceInfo> services_for(const std::string&) const override { return {}; }
   bool services_synced() const override { return true; }
 

@@ -25,6 +25,7 @@ struct PodRuntime::Execution {
   std::uint32_t attempt = 0;
   std::vector<std::string> pod_ips;
   std::vector<KillContainer> kills;
+  std::unique_ptr<RoundImages> images;
 
   const api::Pod& pod() const { return *request.pod; }
   void fail(std::string text) { outcome.errors.push_back(std::move(text)); }
@@ -43,6 +44,7 @@ base::Task<SyncOutcome> PodRuntime::execute(SyncRequest request) {
   auto run = std::make_shared<Execution>();
   run->request = std::move(request);
   run->sandbox_id = run->request.plan.sandbox_id;
+  run->images = std::make_unique<RoundImages>(images_, *run->request.journal, run->request.pod);
   if (!run->request.observed->sandboxes.empty()) {
     run->attempt = run->request.observed->sandboxes.front().metadata.attempt;
     run->pod_ips = run->request.observed->sandboxes.front().ips;
@@ -204,15 +206,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   auto sandbox = co_await configs_.sandbox(run->request.pod, run->attempt, false);
   if (!sandbox.ok()) co_return WaitingReason{"CreateContainerConfigError", sandbox.error().to_string()};
 
-  run->request.journal->waits_for("image " + container.image() + " of container " + container.name());
-  ImageRequest wanted;
-  wanted.pod = run->request.pod.get();
-  wanted.field_path = path;
-  wanted.image = container.image();
-  wanted.policy = container.imagepullpolicy();
-  wanted.sandbox = *sandbox;
-  wanted.annotations = sandbox->annotations;
-  auto image = co_await images_.ensure(std::move(wanted));
+  auto image = co_await run->images->for_container(ref, *sandbox);
   if (!image.image) {
     event(pod, true, "Failed", "Error: " + image.failure.reason, path);
     if (image.retry_at) run->retry_not_later_than(container.name(), *image.retry_at);
@@ -226,6 +220,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   made_of.observed = run->request.observed;
   made_of.image = std::move(*image.image);
   made_of.volumes = run->request.volumes;
+  run->images->add_volumes(made_of.volumes);
   made_of.pod_ips = run->pod_ips;
   auto config = co_await configs_.container(std::move(made_of));
   if (!config.ok()) {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/images/image_puller.hpp"
+#include "agent/images/round_images.hpp"
 #include "agent/status/status.hpp"
 #include "agent/sync/events.hpp"
 #include "agent/sync/journal.hpp"

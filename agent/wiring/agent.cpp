@@ -22,6 +22,7 @@
 #include "agent/wiring/admission_gate.hpp"
 #include "agent/wiring/cgroups_adapter.hpp"
 #include "agent/wiring/cluster.hpp"
+#include "agent/wiring/image_settings.hpp"
 #include "agent/wiring/lone_node.hpp"
 #include "agent/wiring/manifest_sources.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
@@ -53,16 +54,14 @@ GarbagePolicy garbage_policy(const config::Flags& flags) {
   return policy;
 }
 
-ImagePullLimits pull_limits(const config::KubeletConfiguration& kubelet) {
-  ImagePullLimits limits;
-  limits.parallel = 1;
-  if (!kubelet.serialize_image_pulls) {
-    limits.parallel =
-        kubelet.max_parallel_image_pulls ? static_cast<std::size_t>(*kubelet.max_parallel_image_pulls) : SIZE_MAX;
-  }
-  limits.qps = kubelet.registry_pull_qps;
-  limits.burst = kubelet.registry_burst;
-  return limits;
+PodEngineSettings engine_settings(const config::Configuration& configuration) {
+  PodEngineSettings settings;
+  settings.pulls = pull_limits(configuration.kubelet);
+  settings.garbage = garbage_policy(configuration.flags);
+  settings.verification = pull_verification(configuration.kubelet);
+  settings.plugins = plugin_settings(configuration);
+  settings.node_logins = node_logins(configuration);
+  return settings;
 }
 
 cri::GrpcRuntimeOptions runtime_options(const config::Configuration& configuration) {
@@ -82,6 +81,8 @@ struct Agent::Services {
         log(std::move(given_log)),
         clock(loop),
         pool(loop, clock, kPoolThreads),
+        image_files(pool),
+        programs(loop, clock),
         loop_watch(clock),
         health_server(checks),
         notifier(log),
@@ -112,6 +113,8 @@ struct Agent::Services {
   base::Loop loop;
   base::RealClock clock;
   base::BlockingPool pool;
+  DiskImageFiles image_files;
+  ProcessRunner programs;
   HealthChecks checks;
   LoopWatch loop_watch;
   StatusCell pleg_pulse{Error(ErrorKind::unavailable, "pleg has yet to be successful")};
@@ -242,14 +245,15 @@ Status Agent::Services::build() {
   transport = std::make_unique<probes::NetworkTransport>(network, *commands);
   engine = std::make_unique<PodEngine>(
       PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *lifecycle,
-                     *transport, *recorder, *sink, log},
-      PodEngineSettings{pull_limits(configuration.kubelet), garbage_policy(configuration.flags)});
+                     *transport, *recorder, *sink, log, &image_files, &programs},
+      engine_settings(configuration));
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, engine->workers(),
                                               *recorder);
-  views = std::make_unique<PodViews>(
-      clock, facts, engine->workers(),
-      PodViews::Sources{[this] { return info(); }, [this] { return sources->problems(); },
-                        [this](const std::string& uid) { return sources->manifest_of(uid); }});
+  views =
+      std::make_unique<PodViews>(clock, facts, engine->workers(),
+                                 PodViews::Sources{[this] { return info(); }, [this] { return sources->problems(); },
+                                                   [this](const std::string& uid) { return sources->manifest_of(uid); },
+                                                   [this] { return engine->images().progress(); }});
   control = std::make_unique<ControlServer>(loop, clock, log, *views);
   events.find_journals_by([this](const std::string& uid) -> Journal* {
     PodWorker* worker = engine->workers().worker(uid);

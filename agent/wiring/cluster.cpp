@@ -60,7 +60,7 @@ struct Cluster::Parts {
         classes(api->main(), base.random, base.log),
         cache(api->main(), base.random, facts.sync_frequency, base.log),
         tokens(api->main(), base.random, base.log),
-        pod_objects(cache, services, tokens),
+        pod_objects(api->main(), cache, services, tokens),
         lease(
             base.clock, base.random, api->lease(), base.node_name,
             base.configuration.kubelet.node_lease_duration_seconds, [this] { api->close_idle(); }, base.log),

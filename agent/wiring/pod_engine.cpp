@@ -32,7 +32,12 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
       lister_(parts_.clock, parts_.runtime),
       pleg_(parts_.loop, parts_.clock, lister_, parts_.log),
       observer_(pleg_),
-      images_(parts_.loop, parts_.clock, parts_.images, parts_.events, settings_.pulls),
+      node_credentials_(parts_.loop, parts_.clock, image_files(), settings_.node_logins, parts_.log),
+      plugins_(parts_.loop, parts_.clock, parts_.programs, parts_.objects, settings_.plugins, parts_.log),
+      credentials_(parts_.objects, parts_.events, node_credentials_, plugins_),
+      pull_records_(parts_.loop, parts_.clock, image_files(), parts_.facts.paths.root, settings_.verification,
+                    parts_.log),
+      images_(parts_.loop, parts_.clock, parts_.images, credentials_, pull_records_, parts_.events, settings_.pulls),
       killer_(parts_.loop, parts_.clock, parts_.runtime, parts_.lifecycle, parts_.facts, parts_.events),
       configs_(parts_.random, parts_.files, parts_.cgroups, parts_.objects, parts_.facts, parts_.events),
       runtime_(parts_.loop, parts_.clock, parts_.runtime, killer_, images_, configs_, parts_.files, parts_.facts,
@@ -72,6 +77,8 @@ base::Task<void> PodEngine::start() {
 // Not in the coroutine: closures that become functions are made outside of those (docs/architecture.md, "One loop").
 void PodEngine::begin() {
   runtime_changed();
+  plugins_.start(gate_);
+  pull_records_.start(gate_, parts_.images);
   health_.start(gate_, [this] {
     runtime_changed();
     workers_.wake_all();

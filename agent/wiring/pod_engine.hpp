@@ -42,12 +42,17 @@ struct PodEngineParts {
   EventRecorder& events;
   StatusSink& sink;
   base::Logger log;
+  ImageFiles* image_files = nullptr;  // null: pulls are recorded in memory only, the node has no logins
+  ProgramRunner* programs = nullptr;  // null: there are no credential plugins
 };
 
 struct PodEngineSettings {
   ImagePullLimits pulls;
   GarbagePolicy garbage;
   base::Duration housekeeping = std::chrono::seconds(30);  // a safety net: what ends a pod asks for it at once
+  PullVerification verification;
+  PluginSettings plugins;
+  NodeConfigFiles node_logins;
 };
 
 class PodEngine {
@@ -80,6 +85,7 @@ class PodEngine {
   pleg::Pleg& pleg() { return pleg_; }
   ImagePuller& images() { return images_; }
   const ProbesAdapter& probes() const { return probes_; }
+  PullRecords& pull_records() { return pull_records_; }
 
   // Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
   bool runtime_listed();
@@ -88,6 +94,7 @@ class PodEngine {
   void keep_house_soon() { housekeeping_bell_.notify(); }
 
  private:
+  ImageFiles& image_files() { return parts_.image_files == nullptr ? no_image_files_ : *parts_.image_files; }
   void begin();
   void runtime_changed();
   void on_pleg_event(const pleg::PodEvent& event);
@@ -104,6 +111,11 @@ class PodEngine {
   PlegLister lister_;
   pleg::Pleg pleg_;
   PlegObserver observer_;
+  NoImageFiles no_image_files_;
+  NodeCredentials node_credentials_;
+  CredentialPlugins plugins_;
+  ImageCredentials credentials_;
+  PullRecords pull_records_;
   ImagePuller images_;
   Killer killer_;
   RuntimeConfigs configs_;

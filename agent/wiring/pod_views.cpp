@@ -72,6 +72,30 @@ ViewTime PodViews::system_time(std::optional<base::SteadyTime> when) const {
   return clock_.now() + std::chrono::duration_cast<base::SystemTime::duration>(left);
 }
 
+std::vector<ImagePullView> PodViews::pulls_of(const std::string& uid) const {
+  std::vector<ImagePullView> views;
+  std::vector<std::string> pulling;
+  std::int32_t queued = 0;
+  for (const PullProgress& pull : sources_.pulls()) {
+    if (pull.state == PullProgress::State::pulling) pulling.push_back(pull.image + " for " + pull.pod);
+    if (pull.state == PullProgress::State::queued) ++queued;
+    if (pull.pod_uid != uid) continue;
+    ImagePullView view;
+    view.image = pull.image;
+    view.used_by = pull.used_by;
+    view.state = to_string(pull.state);
+    view.since = system_time(pull.since);
+    if (pull.state == PullProgress::State::queued) view.place = queued;
+    views.push_back(std::move(view));
+  }
+  std::string behind = pulling.empty() ? "" : pulling.front();
+  if (pulling.size() > 1) behind += " and " + std::to_string(pulling.size() - 1) + " more";
+  for (ImagePullView& view : views) {
+    if (view.place > 0) view.behind = behind;
+  }
+  return views;
+}
+
 PodView PodViews::view_of(PodWorker& worker, const std::string& source) {
   const api::Pod& pod = *worker.pod();
   const api::core::PodStatus& status = worker.status();
@@ -106,6 +130,7 @@ PodView PodViews::view_of(PodWorker& worker, const std::string& source) {
     container.next_try_at = system_time(worker.backoff_end(name));
     view.containers.push_back(std::move(container));
   });
+  view.pulls = pulls_of(view.uid);
   return view;
 }
 

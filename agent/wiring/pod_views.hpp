@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/control/views.hpp"
+#include "agent/images/image_puller.hpp"
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/pod_workers.hpp"
 
@@ -19,6 +20,7 @@ class PodViews final : public ControlSource {
     std::function<AgentInfo()> info;
     std::function<std::vector<ManifestProblem>()> problems;
     std::function<std::string(const std::string& uid)> manifest_of;
+    std::function<std::vector<PullProgress>()> pulls;
   };
 
   PodViews(base::Clock& clock, const NodeFacts& facts, PodWorkers& workers, Sources sources)
@@ -31,6 +33,7 @@ class PodViews final : public ControlSource {
 
  private:
   PodView view_of(PodWorker& worker, const std::string& source);
+  std::vector<ImagePullView> pulls_of(const std::string& uid) const;
   PodView view_of_waiting(const PodWorkers::Wanted& wanted);
   ViewTime system_time(std::optional<base::SteadyTime> when) const;
 

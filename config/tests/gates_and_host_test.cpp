@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using testing::errors_of;
 using testing::FakeFiles;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -228,6 +229,19 @@ TEST(CredentialProviders, AreReadStrictly) {
     load_credential_providers("/p.yaml", files, errors);
     EXPECT_THAT(joined(errors), HasSubstr(row.expected));
   }
+}
+
+TEST(CredentialProviders, NeedTheGateForTokens) {
+  const std::string token =
+      "  tokenAttributes: {serviceAccountTokenAudience: a, cacheType: Token, requireServiceAccount: false}\n";
+  FakeFiles files{{"/p.yaml", kProviderHeader + kProvider + token}};
+  const std::vector<std::string> flags = {"--image-credential-provider-config=/p.yaml",
+                                          "--image-credential-provider-bin-dir=/bin", "--check-config"};
+  EXPECT_THAT(joined(errors_of(
+                  load_body("featureGates: {KubeletServiceAccountTokenForCredentialProviders: false}", flags, files))),
+              HasSubstr("provider \"ecr\": tokenAttributes: Forbidden: needs feature gate "
+                        "KubeletServiceAccountTokenForCredentialProviders"));
+  EXPECT_THAT(errors_of(load_body("", flags, files)), IsEmpty());
 }
 
 TEST(CredentialProviders, NeedTheirPrograms) {

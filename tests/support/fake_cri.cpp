@@ -543,7 +543,14 @@ Task<Result<std::vector<cri::Image>>> FakeCri::list_images() {
   co_return out;
 }
 
-Task<Result<std::string>> FakeCri::pull_image(cri::ImageSpec image, std::optional<cri::AuthConfig>,
+bool FakeCri::may_pull(const std::string& image, const std::optional<cri::AuthConfig>& auth) const {
+  const auto logins = private_images.find(image);
+  if (logins == private_images.end()) return true;
+  const auto login = auth ? logins->second.find(auth->username) : logins->second.end();
+  return login != logins->second.end() && login->second == auth->password;
+}
+
+Task<Result<std::string>> FakeCri::pull_image(cri::ImageSpec image, std::optional<cri::AuthConfig> auth,
                                               cri::PodSandboxConfig) {
   ++pulls_;
   most_pulls_ = std::max(most_pulls_, pulls_);
@@ -551,8 +558,13 @@ Task<Result<std::string>> FakeCri::pull_image(cri::ImageSpec image, std::optiona
     std::size_t& count;
     ~Leave() { --count; }
   } leaves{pulls_};
-  auto entered = co_await enter("pull_image", image.image, "", kNoLimit);
+  const std::string user = auth ? auth->username : "";
+  auto entered = co_await enter("pull_image", image.image, user, kNoLimit);
   if (!entered.ok()) co_return entered.error();
+  if (!may_pull(image.image, auth)) {
+    const std::string who = auth ? " as " + user : ", no credentials";
+    co_return Error(ErrorKind::permission_denied, "pull access denied for " + image.image + who);
+  }
   co_await clock_.sleep_for(pull_time);
   cri::Image& made = images[image.image];
   if (made.id.empty()) {

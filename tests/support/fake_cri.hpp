@@ -51,7 +51,7 @@ struct FakeFault {
 struct FakeCall {
   std::string name;
   std::string about;
-  std::string id;
+  std::string id;  // of a sandbox or container; of pull_image: the user's name, empty for an anonymous pull
   base::SteadyTime at{};
   std::int64_t grace = 0;  // of stop_container, seconds
 };
@@ -95,6 +95,8 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   base::Duration pull_time = std::chrono::seconds(1);
   cri::RuntimeStatus runtime_status{{{"RuntimeReady", true, "", ""}, {"NetworkReady", true, "", ""}}, {{}}, {}, false};
   std::map<std::string, cri::Image> images;  // by name
+  // Images that only these may pull: by name, user to password.
+  std::map<std::string, std::map<std::string, std::string>> private_images;
   std::vector<std::string> pod_ips_prefix = {"10.88.0."};
 
   void inject(FakeFault fault) { faults_.push_back(std::move(fault)); }
@@ -171,6 +173,7 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   Status leave(const std::string& call, const std::string& about);
   FakeFault* match(FakeFault::Kind kind, const std::string& call, const std::string& about);
 
+  bool may_pull(const std::string& image, const std::optional<cri::AuthConfig>& auth) const;
   void settle();
   void end(Container& container, int exit_code, std::string reason);
   void kill(Container& container) { end(container, 137, "Error"); }

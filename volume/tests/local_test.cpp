@@ -135,6 +135,13 @@ TEST_F(LocalVolumeTest, SkipsVolumesThatNoContainerMounts) {
   EXPECT_FALSE(path_exists(in_pod("")));
 }
 
+TEST_F(LocalVolumeTest, LeavesImageVolumesToTheRuntime) {
+  volume("i").mutable_image()->set_reference("data:1");
+  const auto result = set_up();
+  EXPECT_TRUE(result.failures.empty());
+  EXPECT_TRUE(result.volumes.empty());
+}
+
 TEST_F(LocalVolumeTest, SeesMountsOfInitAndEphemeralContainers) {
   pod_.mutable_spec()->add_initcontainers()->add_volumemounts()->set_name("a");
   pod_.mutable_spec()->add_ephemeralcontainers()->mutable_ephemeralcontainercommon()->add_volumemounts()->set_name("b");

@@ -97,6 +97,38 @@ TEST(RenderPs, AlignsPodsAndTheirContainers) {
             "failed container; last exit 1 (Error) 12s ago; next try in 28s\n");
 }
 
+TEST(RenderPs, TellsOfImagesThatAreBeingGot) {
+  const PodView pod{.ns = "a",
+                    .name = "p",
+                    .phase = "Pending",
+                    .containers = {waiting("web", "ContainerCreating"), waiting("log", "ContainerCreating")},
+                    .pulls = {{.image = "web:1", .used_by = "container web", .state = "pulling", .since = now - 12s},
+                              {.image = "data:1",
+                               .used_by = "volume data",
+                               .state = "queued",
+                               .since = now - 90s,
+                               .place = 3,
+                               .behind = "big:1 for ns/hungry"}},
+                    .created_at = now - 2min};
+  EXPECT_EQ(
+      render_ps({pod}, now),
+      "NAMESPACE  NAME   READY  STATUS             RESTARTS  AGE  NOTE\n"
+      "a          p      0/2    ContainerCreating  0         2m   image data:1 of volume data: 3rd in the queue of "
+      "pulls for 90s, behind big:1 for ns/hungry\n"
+      "             web  no     waiting            0         -    ContainerCreating; image: being pulled for 12s\n"
+      "             log  no     waiting            0         -    ContainerCreating\n");
+}
+
+TEST(PullNote, CountsPlaces) {
+  const std::pair<int, const char*> rows[] = {{1, "1st"},   {2, "2nd"},   {3, "3rd"},   {4, "4th"},     {11, "11th"},
+                                              {12, "12th"}, {13, "13th"}, {21, "21st"}, {102, "102nd"}, {111, "111th"}};
+  for (const auto& [place, word] : rows) {
+    EXPECT_EQ(pull_note({.state = "queued", .since = now - 5s, .place = place}, now),
+              std::string(word) + " in the queue of pulls for 5s");
+  }
+  EXPECT_EQ(pull_note({.state = "preparing", .since = now - 5s}, now), "getting credentials for 5s");
+}
+
 TEST(RenderPs, SelectsANamespaceAndSorts) {
   const auto pods = select_pods({{.ns = "b", .name = "x"}, {.ns = "a", .name = "z"}, {.ns = "a", .name = "y"}}, "");
   EXPECT_EQ(pods[0].name + pods[1].name + pods[2].name, "yzx");
@@ -113,6 +145,22 @@ TEST(Ago, HandlesClockJumpsAndAbsence) {
   EXPECT_EQ(ago(now + 1h, now), "now");
   EXPECT_EQ(age_of(now + 1h, now), "0s");
   EXPECT_EQ(ago(now - 65s, now), "65s ago");
+}
+
+TEST(RenderStory, TellsOfTheQueueThatAnImageWaitsIn) {
+  PodStory story;
+  story.pod = {.ns = "a", .name = "p", .phase = "Pending", .containers = {waiting("web", "ContainerCreating")}};
+  story.pod.pulls = {{.image = "web:1",
+                      .used_by = "container web",
+                      .state = "queued",
+                      .since = now - 40s,
+                      .place = 2,
+                      .behind = "big:1 for ns/hungry"}};
+  story.waiting = {.what = "image web:1 of container web", .since = now - 41s};
+  EXPECT_THAT(
+      render_story(story, now),
+      HasSubstr("It waits for: image web:1 of container web\n  since 2026-01-02T02:59:19Z  (41s ago)\n"
+                "  image web:1 of container web: 2nd in the queue of pulls for 40s, behind big:1 for ns/hungry\n"));
 }
 
 TEST(RenderStory, SaysFirstWhatIsWaitedForThenWhatHelps) {

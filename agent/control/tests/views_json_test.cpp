@@ -43,6 +43,7 @@ PodStory full_story() {
                .ips = {"10.0.0.1", "fd00::1"},
                .sandbox_id = "s",
                .containers = {container, {.name = "other"}},
+               .pulls = {{"busybox:1", "container other", "queued", at("2026-01-02T03:04:06Z"), 2, "big:1 for a/b"}},
                .created_at = at("2026-01-02T03:00:00Z"),
                .started_at = at("2026-01-02T03:00:01Z"),
                .deletion_at = at("2026-01-02T03:10:00Z"),
@@ -68,6 +69,8 @@ TEST(ViewsJson, AStorySurvivesTheWayThereAndBack) {
   EXPECT_EQ(back->pod.containers[0].started_at, full_story().pod.containers[0].started_at);
   EXPECT_EQ(back->waiting.what, "back-off");
   EXPECT_EQ(back->errors[0].count, 2);
+  EXPECT_EQ(back->pod.pulls[0].place, 2);
+  EXPECT_EQ(back->pod.pulls[0].behind, "big:1 for a/b");
 }
 
 TEST(ViewsJson, PodsInfoAndDoctorSurviveTheWayThereAndBack) {

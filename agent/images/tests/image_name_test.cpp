@@ -26,6 +26,31 @@ TEST(ImageName, GetsTheDefaultTagOnlyWhenItHasNeitherTagNorDigest) {
   }
 }
 
+TEST(ImageName, HasANormalFormThatRuntimesUse) {
+  const std::string digest = "sha256:" + std::string(64, 'a');
+  struct Row {
+    std::string image, repository, reference;
+  };
+  const Row rows[] = {
+      {"busybox", "docker.io/library/busybox", "docker.io/library/busybox:latest"},
+      {"busybox:1", "docker.io/library/busybox", "docker.io/library/busybox:1"},
+      {"team/app", "docker.io/team/app", "docker.io/team/app:latest"},
+      {"docker.io/app", "docker.io/library/app", "docker.io/library/app:latest"},
+      {"index.docker.io/team/app:2", "docker.io/team/app", "docker.io/team/app:2"},
+      {"r.io/app:1", "r.io/app", "r.io/app:1"},
+      {"r.io:5000/a/b", "r.io:5000/a/b", "r.io:5000/a/b:latest"},
+      {"localhost/app", "localhost/app", "localhost/app:latest"},
+      {"app:1@" + digest, "docker.io/library/app", "docker.io/library/app@" + digest},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.image);
+    EXPECT_EQ(normal_repository(row.image).value(), row.repository);
+    EXPECT_EQ(normal_reference(row.image).value(), row.reference);
+  }
+  EXPECT_FALSE(normal_repository("A b").ok());
+  EXPECT_FALSE(normal_reference("A b").ok());
+}
+
 TEST(ImageName, RefusesWhatNoRegistryCouldHold) {
   for (const std::string in :
        {"", ":tag", "Busybox", "a//b", "-a", "a-", "a___b", "a:", "a@sha256:zz", "a b", "host:port/x", "a:b c"}) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/sync/tests/world.hpp"
+#include "base/duration.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -16,10 +17,30 @@ class Puller : public ::testing::Test {
  protected:
   Puller() { limits.qps = 0; }
 
-  void make() { puller = std::make_unique<ImagePuller>(world.loop, world.clock, world.cri, world.events, limits); }
+  ~Puller() override { end(); }
+
+  void make() {
+    end();
+    gate = std::make_unique<base::Gate>(world.loop);
+    node = std::make_unique<NodeCredentials>(world.loop, world.clock, world.image_files,
+                                             node_config_files("/root", "", ""), base::Logger());
+    plugins = std::make_unique<CredentialPlugins>(world.loop, world.clock, nullptr, world.objects, PluginSettings(),
+                                                  base::Logger());
+    credentials = std::make_unique<ImageCredentials>(world.objects, world.events, *node, *plugins);
+    records = std::make_unique<PullRecords>(world.loop, world.clock, world.image_files, "/root", verification,
+                                            base::Logger());
+    puller =
+        std::make_unique<ImagePuller>(world.loop, world.clock, world.cri, *credentials, *records, world.events, limits);
+    records->start(*gate, world.cri);
+  }
+  void end() {
+    if (gate) world.run(gate->stop());
+    gate.reset();
+  }
   ImageRequest request(const std::string& image, const std::string& policy = "IfNotPresent") {
     ImageRequest out;
-    out.pod = &pod;
+    out.pod = std::make_shared<const api::Pod>(pod);
+    out.used_by = "container main";
     out.field_path = "spec.containers{main}";
     out.image = image;
     out.policy = policy;
@@ -40,6 +61,12 @@ class Puller : public ::testing::Test {
   World world;
   api::Pod pod = make_wanted("u1");
   ImagePullLimits limits;
+  PullVerification verification;
+  std::unique_ptr<base::Gate> gate;  // of the services
+  std::unique_ptr<NodeCredentials> node;
+  std::unique_ptr<CredentialPlugins> plugins;
+  std::unique_ptr<ImageCredentials> credentials;
+  std::unique_ptr<PullRecords> records;
   std::unique_ptr<ImagePuller> puller;
 };
 
@@ -196,15 +223,187 @@ TEST_F(Puller, BacksOffPerPodAndImage) {
   fail_pulls("no such host");
   ensure("i:1");
   EXPECT_EQ(ensure("j:1").failure.reason, "ErrImagePull");
-  api::Pod other = make_wanted("u2");
+  pod = make_wanted("u2");
   ImageRequest wanted = request("i:1");
-  wanted.pod = &other;
   EXPECT_EQ(world.run(puller->ensure(wanted)).failure.reason, "ErrImagePull");
+}
+
+// --- Credentials ---
+
+class PrivatePulls : public Puller {
+ protected:
+  PrivatePulls() { world.cri.private_images["r.io/app:1"] = {{"right", "p"}}; }
+
+  // The logins of a pull secret.
+  PullSecretsPtr secret(const std::string& name, const std::vector<std::pair<std::string, std::string>>& logins) {
+    Keyring keyring;
+    CredentialOrigin origin;
+    origin.secret = ObjectIdentity{"ns", name, "uid-" + name};
+    for (const auto& [user, password] : logins) keyring.add(origin, {{"r.io", {user, password, ""}}});
+    return std::make_shared<const Result<Keyring>>(keyring);
+  }
+  ImageOutcome ensure_with(const PullSecretsPtr& secrets, const std::string& policy = "IfNotPresent",
+                           const std::string& image = "r.io/app:1") {
+    if (!puller) make();
+    ImageRequest wanted = request(image, policy);
+    wanted.secrets = secrets;
+    return world.run(puller->ensure(wanted));
+  }
+  void as_pod(const std::string& uid) { pod = make_wanted(uid); }
+  // Who the runtime was asked to pull as, in order.
+  std::vector<std::string> pulled_as() {
+    std::vector<std::string> users;
+    for (const auto& call : world.cri.calls()) {
+      if (call.name == "pull_image") users.push_back(call.id);
+    }
+    world.cri.forget_calls();
+    return users;
+  }
+};
+
+TEST_F(PrivatePulls, TryEachCredentialInTurn) {
+  const auto secrets = secret("s", {{"wrong", "p"}, {"right", "p"}, {"never-tried", "p"}});
+  EXPECT_TRUE(ensure_with(secrets).image);
+  EXPECT_THAT(pulled_as(), ElementsAre("wrong", "right"));
+  EXPECT_EQ(world.events.texts("Pulling").size(), 1u);
+  EXPECT_EQ(world.events.texts("Pulled").size(), 1u);
+  EXPECT_THAT(world.events.texts("Failed"), IsEmpty());
+  const auto& access = records->pulled().at("sha256:r.io/app:1").access.at("r.io/app");
+  ASSERT_EQ(access.secrets.size(), 1u);
+  EXPECT_EQ(access.secrets[0].secret.name, "s");
+  EXPECT_EQ(access.secrets[0].hash, login_hash({"right", "p", ""})) << "of the one that pulled";
+}
+
+TEST_F(PrivatePulls, JoinTheErrorsOfAllCredentials) {
+  const auto outcome = ensure_with(secret("s", {{"a", "p"}, {"b", "p"}}));
+  EXPECT_EQ(outcome.failure.reason, "ErrImagePull");
+  EXPECT_EQ(outcome.failure.message,
+            "[pull access denied for r.io/app:1 as a, pull access denied for r.io/app:1 as b]");
+  EXPECT_THAT(pulled_as(), ElementsAre("a", "b"));
+  world.clock.advance(10s);
+  EXPECT_EQ(ensure_with(secret("s", {{"a", "1"}, {"a", "2"}})).failure.message,
+            "pull access denied for r.io/app:1 as a")
+      << "equal ones are one";
+  world.clock.advance(20s);
+  EXPECT_EQ(ensure_with(nullptr).failure.message, "pull access denied for r.io/app:1, no credentials");
+}
+
+TEST_F(PrivatePulls, AreAnonymousWhereNothingFits) {
+  EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}}), "IfNotPresent", "s.io/app:1").image);
+  EXPECT_THAT(pulled_as(), ElementsAre(""));
+  EXPECT_TRUE(records->pulled().at("sha256:s.io/app:1").access.at("s.io/app").everybody);
+}
+
+TEST_F(PrivatePulls, AreNotTriedWithASecretThatCannotBeRead) {
+  const auto bad = std::make_shared<const Result<Keyring>>(Error(ErrorKind::invalid, "pull secret ns/s: broken"));
+  const auto outcome = ensure_with(bad);
+  EXPECT_EQ(outcome.failure.reason, "ErrImagePull");
+  EXPECT_EQ(outcome.failure.message, "pull secret ns/s: broken");
+  EXPECT_THAT(world.events.texts(), ElementsAre("W Failed spec.containers{main}: Failed to pull image \"r.io/app:1\": "
+                                                "pull secret ns/s: broken"));
+  EXPECT_THAT(pulled_as(), IsEmpty());
+  EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}})).image) << "no back-off: nothing was asked of the registry";
+}
+
+TEST_F(PrivatePulls, KeepAnImageFromPodsThatCannotShowCredentials) {
+  EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}})).image);
+  pulled_as();
+  world.events.all.clear();
+
+  EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}})).image);
+  EXPECT_THAT(pulled_as(), IsEmpty()) << "the same secret: as it was";
+  EXPECT_EQ(world.events.texts("Pulled").size(), 1u);
+
+  as_pod("u2");
+  EXPECT_TRUE(ensure_with(secret("copy", {{"right", "p"}})).image);
+  EXPECT_THAT(pulled_as(), IsEmpty()) << "another secret with the same login";
+
+  as_pod("u3");
+  const auto outcome = ensure_with(nullptr);
+  EXPECT_EQ(outcome.failure.reason, "ErrImagePull");
+  EXPECT_THAT(pulled_as(), ElementsAre("")) << "none: it must pull, and cannot";
+  as_pod("u4");
+  EXPECT_FALSE(ensure_with(secret("t", {{"wrong", "p"}})).image);
+  EXPECT_THAT(pulled_as(), ElementsAre("wrong"));
+
+  world.events.all.clear();
+  EXPECT_EQ(ensure_with(secret("t", {{"wrong", "p"}}), "Never").failure.reason, "ErrImageNeverPull");
+  EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}}), "Never").image);
+  EXPECT_THAT(pulled_as(), IsEmpty());
+
+  as_pod("u5");
+  world.cri.private_images["r.io/app:1"]["second"] = "p";
+  EXPECT_TRUE(ensure_with(secret("t", {{"second", "p"}})).image);
+  EXPECT_THAT(pulled_as(), ElementsAre("second")) << "a login of its own: pulled again, and known from now on";
+  EXPECT_TRUE(ensure_with(secret("t", {{"second", "p"}})).image);
+  EXPECT_THAT(pulled_as(), IsEmpty());
+}
+
+TEST_F(PrivatePulls, LeaveAnImageToAllOnceItWasPulledByTheNode) {
+  world.image_files.files["/root/config.json"] = R"({"auths":{"r.io":{"username":"right","password":"p"}}})";
+  EXPECT_TRUE(ensure_with(nullptr).image);
+  EXPECT_THAT(pulled_as(), ElementsAre("right"));
+  as_pod("u2");
+  EXPECT_TRUE(ensure_with(nullptr).image);
+  EXPECT_THAT(pulled_as(), IsEmpty());
+}
+
+TEST_F(PrivatePulls, FollowTheVerificationPolicy) {
+  struct Row {
+    VerificationPolicy policy;
+    bool private_image, preloaded_image;  // whether a pod without credentials may use what is there
+  };
+  const Row rows[] = {{VerificationPolicy::off, true, true},
+                      {VerificationPolicy::never, true, true},
+                      {VerificationPolicy::never_preloaded, false, true},
+                      {VerificationPolicy::never_allowlisted, false, false},
+                      {VerificationPolicy::always, false, false}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(static_cast<int>(row.policy));
+    verification.policy = row.policy;
+    world.image_files.files.clear();
+    world.cri.images.clear();
+    know("r.io/app:2");
+    make();
+    EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}})).image);
+    EXPECT_EQ(ensure_with(nullptr, "Never").image.has_value(), row.private_image);
+    EXPECT_EQ(ensure_with(nullptr, "Never", "r.io/app:2").image.has_value(), row.preloaded_image);
+  }
+  verification.allowlist = {"r.io/*"};
+  verification.policy = VerificationPolicy::never_allowlisted;
+  make();
+  EXPECT_TRUE(ensure_with(nullptr, "Never").image);
+}
+
+TEST_F(PrivatePulls, SayLessWithTheFeatureGateOff) {
+  verification.policy = VerificationPolicy::off;
+  know("i:1");
+  ensure("i:1");
+  EXPECT_THAT(world.events.texts(),
+              ElementsAre("N Pulled spec.containers{main}: Container image \"i:1\" already present "
+                          "on machine"));
+}
+
+TEST_F(PrivatePulls, DoNotBeginUnannounced) {
+  world.image_files.write_fails = Error(ErrorKind::exhausted, "no space left on device");
+  const auto outcome = ensure_with(nullptr);
+  EXPECT_EQ(outcome.failure.reason, "ErrImagePull");
+  EXPECT_EQ(outcome.failure.message,
+            "Failed to record image pull intent for container image \"r.io/app:1\": no space left on device");
+  EXPECT_THAT(pulled_as(), IsEmpty());
+}
+
+TEST_F(PrivatePulls, OfAnEarlierAgentStayPrivate) {
+  EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}})).image);
+  ASSERT_TRUE(world.until([&] { return records->settled(); }, 1min));
+  make();  // the next agent on this disk
+  as_pod("u2");
+  EXPECT_FALSE(ensure_with(nullptr).image);
+  EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}})).image);
 }
 
 class ManyPulls : public Puller {
  protected:
-  ManyPulls() : gate(std::make_unique<base::Gate>(world.loop)) {}
   ~ManyPulls() override { close(); }
 
   base::Task<void> one(std::string image) {
@@ -215,15 +414,12 @@ class ManyPulls : public Puller {
     if (!puller) make();
     for (int i = 0; i < count; ++i) {
       const std::string image = "i" + std::to_string(i) + ":1";
-      base::spawn(*gate, image, one(image));
+      base::spawn(*workers, image, one(image));
     }
   }
-  void close() {
-    if (gate) world.run(gate->stop());
-    gate.reset();
-  }
+  void close() { world.run(workers->stop()); }
 
-  std::unique_ptr<base::Gate> gate;
+  std::unique_ptr<base::Gate> workers = std::make_unique<base::Gate>(world.loop);
   std::map<std::string, ImageOutcome> outcomes;
 };
 
@@ -240,6 +436,66 @@ TEST_F(ManyPulls, GoOneAfterAnotherByDefault) {
       world.events.texts("Pulled").back(),
       "N Pulled spec.containers{main}: Successfully pulled image \"i2:1\" in 10.001s (30.003s including waiting). "
       "Image size: 1234 bytes.");
+}
+
+TEST_F(ManyPulls, ComeInTheOrderInWhichTheyWereAskedFor) {
+  world.cri.pull_time = 10s;
+  begin(4);
+  world.clock.advance(1min);
+  std::vector<std::string> order;
+  for (const auto& call : world.cri.calls()) {
+    if (call.name == "pull_image") order.push_back(call.about);
+  }
+  EXPECT_THAT(order, ElementsAre("i0:1", "i1:1", "i2:1", "i3:1"));
+}
+
+TEST_F(ManyPulls, DoNotDelayWhatIsThere) {
+  world.cri.inject({"pull_image", "", FakeFault::Kind::hangs});
+  begin(3);
+  know("there:1");
+  world.clock.advance(1s);
+  const auto before = world.clock.steady_now();
+  EXPECT_TRUE(ensure("there:1").image);
+  EXPECT_EQ(ensure("not-there:1", "Never").failure.reason, "ErrImageNeverPull");
+  EXPECT_LT(world.clock.steady_now() - before, 100ms);
+  EXPECT_EQ(puller->queued(), 2u);
+}
+
+TEST_F(ManyPulls, CanBeWatched) {
+  world.cri.pull_time = 10s;
+  begin(3);
+  world.clock.advance(5s);
+  const auto states = [&] {
+    std::vector<std::string> out;
+    for (const auto& entry : puller->progress()) {
+      out.push_back(
+          entry.image + " " + std::string(to_string(entry.state)) + " " +
+          base::format_duration(std::chrono::round<std::chrono::seconds>(world.clock.steady_now() - entry.since)));
+    }
+    return out;
+  };
+  EXPECT_THAT(states(), ElementsAre("i0:1 pulling 5s", "i1:1 queued 5s", "i2:1 queued 5s"));
+  EXPECT_EQ(puller->progress()[0].pod, "ns/pod-u1");
+  EXPECT_EQ(puller->progress()[0].pod_uid, "u1");
+  EXPECT_EQ(puller->progress()[0].used_by, "container main");
+  world.clock.advance(8s);
+  EXPECT_THAT(states(), ElementsAre("i2:1 queued 13s", "i1:1 pulling 3s"));
+  workers->cancel("i1:1");
+  world.clock.advance(1s);
+  EXPECT_THAT(states(), ElementsAre("i2:1 pulling 1s"));
+  world.clock.advance(1min);
+  EXPECT_THAT(states(), IsEmpty());
+}
+
+TEST_F(ManyPulls, ThatAreGivenUpLeaveNoIntent) {
+  world.cri.inject({"pull_image", "i0", FakeFault::Kind::hangs});
+  begin(2);
+  world.clock.advance(1s);
+  EXPECT_EQ(world.image_files.files.size(), 2u);
+  workers->cancel("i1:1");
+  workers->cancel("i0:1");
+  world.clock.advance(1s);
+  EXPECT_THAT(world.image_files.files, IsEmpty());
 }
 
 TEST_F(ManyPulls, GoSideBySideUnderTheirCap) {
@@ -285,8 +541,8 @@ TEST_F(ManyPulls, ACancelledOneGivesItsPlaceToTheNext) {
   begin(3);
   world.clock.advance(1min);
   EXPECT_EQ(outcomes.size(), 0u);
-  gate->cancel("i1:1");  // from the queue
-  gate->cancel("i0:1");  // from the middle of its pull
+  workers->cancel("i1:1");  // from the queue
+  workers->cancel("i0:1");  // from the middle of its pull
   world.clock.advance(5s);
   EXPECT_EQ(puller->pulling(), 0u);
   EXPECT_EQ(puller->queued(), 0u);

@@ -30,7 +30,7 @@ TEST(ApiPodObjects, GivesAPodAllThatItMayHave) {
   ObjectCache cache(cluster.client, cluster.random, 1min, base::Logger());
   ServiceList services(cluster.client, cluster.random, base::Logger());
   TokenCache tokens(cluster.client, cluster.random, base::Logger());
-  ApiPodObjects objects(cache, services, tokens);
+  ApiPodObjects objects(cluster.client, cache, services, tokens);
   const auto pod = std::make_shared<const api::Pod>(
       api::testing::pod_from_yaml("metadata: {name: p, namespace: ns, uid: u}\nspec: {containers: [{name: c}], "
                                   "volumes: [{name: v, configMap: {name: "
@@ -47,6 +47,29 @@ TEST(ApiPodObjects, GivesAPodAllThatItMayHave) {
   cluster.drain();
   EXPECT_EQ(tokens.size(), 0u);
   EXPECT_EQ(cluster.server.open_watches(), 0u);
+  cluster.run(cache.stop());
+}
+
+TEST(ApiPodObjects, ReadsThePodsServiceAccount) {
+  Cluster cluster;
+  cluster.server.answer = [](const FakeServer::Request& request) {
+    const bool known = request.target == "/api/v1/namespaces/ns/serviceaccounts/puller";
+    const json account = {{"kind", "ServiceAccount"},
+                          {"apiVersion", "v1"},
+                          {"metadata", {{"name", "puller"}, {"namespace", "ns"}, {"uid", "sa-uid"}}}};
+    return kube::HttpResponse{known ? 200 : 404, {{"content-type", "application/json"}}, known ? account.dump() : ""};
+  };
+  ObjectCache cache(cluster.client, cluster.random, 1min, base::Logger());
+  ServiceList services(cluster.client, cluster.random, base::Logger());
+  TokenCache tokens(cluster.client, cluster.random, base::Logger());
+  ApiPodObjects objects(cluster.client, cache, services, tokens);
+  api::Pod pod = api::testing::pod_from_yaml(
+      "metadata: {name: p, namespace: ns, uid: u}\nspec: {serviceAccountName: puller, containers: [{name: c}]}");
+  EXPECT_EQ(cluster.run(objects.service_account(std::make_shared<const api::Pod>(pod))).value()->metadata().uid(),
+            "sa-uid");
+  pod.mutable_spec()->set_serviceaccountname("gone");
+  EXPECT_EQ(cluster.run(objects.service_account(std::make_shared<const api::Pod>(pod))).error().kind(),
+            ErrorKind::not_found);
   cluster.run(cache.stop());
 }
 

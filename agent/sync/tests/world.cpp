@@ -221,8 +221,8 @@ Brain::Brain(World& given, base::Duration backoff_cap, StatusSink* sink)
       facts(make_facts(given.clock.now())),
       engine({world.loop, world.clock, world.random, facts, world.cri, world.cri, world.files, world.volumes,
               world.cgroups, world.objects, world.lifecycle, world.probes, world.events,
-              sink == nullptr ? world.sink : *sink, base::Logger()},
-             {{}, {}, kHousekeeping}),
+              sink == nullptr ? world.sink : *sink, base::Logger(), &world.image_files},
+             {{}, {}, kHousekeeping, {}, {}, {}}),
       workers(&engine.workers()) {
   facts.restart_backoff_cap = backoff_cap;
   workers->expect_source("file");

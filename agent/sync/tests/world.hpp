@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/images/tests/memory_image_files.hpp"
 #include "agent/sync/event_log.hpp"
 #include "agent/wiring/pod_engine.hpp"
 #include "tests/support/fake_cri.hpp"
@@ -146,6 +147,7 @@ struct World {
   FakeEvents events;
   FakeStatusSink sink;
   NoPodObjects objects;
+  MemoryImageFiles image_files;
 
   // Runs a task to its end, moving time as far as it needs; fails the test when it hangs for 24 h.
   template <class T>

@@ -50,6 +50,9 @@ class FakePodObjects final : public PodObjects {
   base::Task<Result<std::string>> token(api::PodPtr, std::string audience, std::int64_t) override {
     co_return "token for " + audience;
   }
+  base::Task<Result<std::shared_ptr<const api::core::ServiceAccount>>> service_account(api::PodPtr) override {
+    co_return Error(ErrorKind::unavailable, "no volume needs it");
+  }
   std::vector<ServiceInfo> services_for(const std::string&) const override { return {}; }
   bool services_synced() const override { return true; }
 };
