@@ -108,6 +108,52 @@ TEST_F(ClusterTest, RunsAnAppliedPodWithItsObjectsAndLetsItGo) {
   }
 }
 
+TEST_F(ClusterTest, AnImageThatAPodsSecretHasPulledIsForThoseWhoMayPullItToo) {
+  const auto with = [](const std::string& name, const std::string& secret, const std::string& policy) {
+    json container = shell("main", kSleep);
+    container["image"] = "registry.keelson.test/private/busybox:1";
+    container["imagePullPolicy"] = policy;
+    json spec = json::object();
+    if (!secret.empty()) spec["imagePullSecrets"] = {{{"name", secret}}};
+    return pod(name, {container}, spec);
+  };
+  for (const auto& [name, password] : {std::pair("right", "secret"), std::pair("wrong", "guess")}) {
+    ASSERT_NE(kubectl({"create", "secret", "docker-registry", name, "--docker-server=registry.keelson.test",
+                       "--docker-username=keelson", std::string("--docker-password=") + password}),
+              "")
+        << last_error;
+  }
+  apply(with("owner", "right", "Always"));
+  ASSERT_TRUE(eventually("the pod with the right secret", [&] { return pod_is_ready("owner"); }));
+  // The image is on the node now.
+  const auto reason = [&](const std::string& name) {
+    return field("pod", name, "{.status.containerStatuses[0].state.waiting.reason}");
+  };
+  apply(with("friend", "right", "Never"));
+  apply(with("stranger", "", "IfNotPresent"));
+  apply(with("guesser", "wrong", "IfNotPresent"));
+  apply(with("forgetful", "missing", "IfNotPresent"));
+  EXPECT_TRUE(eventually("a pod with the same secret", [&] { return pod_is_ready("friend"); }));
+  for (const char* name : {"stranger", "guesser", "forgetful"}) {
+    EXPECT_TRUE(eventually(std::string("the refusal of ") + name, [&] {
+      const std::string now = reason(name);
+      return now == "ErrImagePull" || now == "ImagePullBackOff";
+    }));
+  }
+  EXPECT_NE(
+      kubectl({"get", "events", "-o", "jsonpath={.items[*].message}"})
+          .find("Unable to retrieve some image pull secrets (missing); attempting to pull the image may not succeed."),
+      std::string::npos);
+  // Those who were refused are let in as soon as they can show something.
+  ASSERT_NE(kubectl({"create", "secret", "docker-registry", "missing", "--docker-server=registry.keelson.test",
+                     "--docker-username=keelson", "--docker-password=secret"}),
+            "")
+      << last_error;
+  EXPECT_TRUE(eventually(
+      "the pod whose secret came late", [&] { return pod_is_ready("forgetful"); }, std::chrono::seconds(60)));
+  EXPECT_FALSE(pod_is_ready("stranger"));
+}
+
 TEST_F(ClusterTest, AsksForBothOfItsCertificates) {
   ASSERT_TRUE(
       eventually("the serving certificate", [&] { return exists(directory + "/pki/kubelet-server-current.pem"); }));

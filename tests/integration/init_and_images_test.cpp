@@ -1,6 +1,7 @@
 // What comes before a pod's containers run: its init containers, one after another, and its images.
 #include <filesystem>
 
+#include "base/file.hpp"
 #include "tests/integration/node_test.hpp"
 
 namespace keelson::integration {
@@ -88,6 +89,58 @@ TEST_F(ImageTest, IsPulledFromARegistry) {
   start();
   ASSERT_TRUE(eventually("the pod of the pulled image", [&] { return runs("pulled"); }));
   EXPECT_NE(story_text("pulled").find("Successfully pulled image"), std::string::npos) << story_text("pulled");
+}
+
+// The test registry's private images are for user "keelson", password "secret".
+constexpr char kPrivate[] = "registry.keelson.test/private/busybox:1";
+
+TEST_F(ImageTest, ThatIsPrivateIsPulledWithTheNodesLogin) {
+  // base64 of keelson:secret
+  ASSERT_TRUE(base::make_directories(directory + "/root", 0750).ok());
+  ASSERT_TRUE(base::write_file(directory + "/root/config.json",
+                               R"({"auths":{"https://registry.keelson.test/v1/":{"auth":"a2VlbHNvbjpzZWNyZXQ="}}})",
+                               0600)
+                  .ok());
+  place(of_image("private", kPrivate, "Always"));
+  start();
+  ASSERT_TRUE(eventually("the pod of the private image", [&] { return runs("private"); }));
+  // Everybody on the node may use it now, and the record says so.
+  std::string records;
+  for (const auto& entry : std::filesystem::directory_iterator(directory + "/root/image_manager/pulled")) {
+    records += read_text(entry.path());
+  }
+  EXPECT_NE(records.find(R"("registry.keelson.test/private/busybox":{"nodePodsAccessible":true})"), std::string::npos)
+      << records;
+  EXPECT_TRUE(std::filesystem::is_empty(directory + "/root/image_manager/pulling"));
+}
+
+TEST_F(ImageTest, ThatIsPrivateIsPulledWithAPluginsLogin) {
+  const std::string plugin =
+      "#!/bin/sh\n"
+      "cat > " +
+      directory +
+      "/request\n"
+      R"(echo '{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1",)"
+      R"("cacheKeyType":"Registry","cacheDuration":"1h",)"
+      R"("auth":{"registry.keelson.test":{"username":"keelson","password":"'$PASSWORD'"}}}')"
+      "\n";
+  ASSERT_TRUE(base::make_directories(directory + "/plugins", 0755).ok());
+  ASSERT_TRUE(base::write_file(directory + "/plugins/test-plugin", plugin, 0755).ok());
+  ASSERT_TRUE(base::write_file(directory + "/plugins.yaml",
+                               "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n"
+                               "- name: test-plugin\n  matchImages: ['*.keelson.test']\n  defaultCacheDuration: 10m\n"
+                               "  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
+                               "  env: [{name: PASSWORD, value: secret}]\n",
+                               0644)
+                  .ok());
+  arguments = {"--image-credential-provider-config=" + directory + "/plugins.yaml",
+               "--image-credential-provider-bin-dir=" + directory + "/plugins"};
+  place(of_image("private", kPrivate, "Always"));
+  start();
+  ASSERT_TRUE(eventually("the pod of the private image", [&] { return runs("private"); }));
+  EXPECT_NE(read_text(directory + "/request").find(R"("image":"registry.keelson.test/private/busybox")"),
+            std::string::npos);
+  EXPECT_EQ(read_text(keelson->log_file()).find("secret"), std::string::npos) << "passwords are not logged";
 }
 
 TEST_F(ImageTest, OfAPrivateRegistryIsRefusedInItsOwnWords) {

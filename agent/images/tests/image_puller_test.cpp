@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/images/tests/started_puller.hpp"
 #include "agent/sync/tests/world.hpp"
 #include "base/duration.hpp"
 
@@ -17,25 +18,11 @@ class Puller : public ::testing::Test {
  protected:
   Puller() { limits.qps = 0; }
 
-  ~Puller() override { end(); }
-
   void make() {
-    end();
-    gate = std::make_unique<base::Gate>(world.loop);
-    node = std::make_unique<NodeCredentials>(world.loop, world.clock, world.image_files,
-                                             node_config_files("/root", "", ""), base::Logger());
-    plugins = std::make_unique<CredentialPlugins>(world.loop, world.clock, nullptr, world.objects, PluginSettings(),
-                                                  base::Logger());
-    credentials = std::make_unique<ImageCredentials>(world.objects, world.events, *node, *plugins);
-    records = std::make_unique<PullRecords>(world.loop, world.clock, world.image_files, "/root", verification,
-                                            base::Logger());
-    puller =
-        std::make_unique<ImagePuller>(world.loop, world.clock, world.cri, *credentials, *records, world.events, limits);
-    records->start(*gate, world.cri);
-  }
-  void end() {
-    if (gate) world.run(gate->stop());
-    gate.reset();
+    started.reset();
+    started = std::make_unique<StartedPuller>(world, limits, verification);
+    puller = &started->puller;
+    records = &started->records;
   }
   ImageRequest request(const std::string& image, const std::string& policy = "IfNotPresent") {
     ImageRequest out;
@@ -47,7 +34,7 @@ class Puller : public ::testing::Test {
     return out;
   }
   ImageOutcome ensure(const std::string& image, const std::string& policy = "IfNotPresent") {
-    if (!puller) make();
+    if (puller == nullptr) make();
     return world.run(puller->ensure(request(image, policy)));
   }
   void know(const std::string& name) {
@@ -62,12 +49,9 @@ class Puller : public ::testing::Test {
   api::Pod pod = make_wanted("u1");
   ImagePullLimits limits;
   PullVerification verification;
-  std::unique_ptr<base::Gate> gate;  // of the services
-  std::unique_ptr<NodeCredentials> node;
-  std::unique_ptr<CredentialPlugins> plugins;
-  std::unique_ptr<ImageCredentials> credentials;
-  std::unique_ptr<PullRecords> records;
-  std::unique_ptr<ImagePuller> puller;
+  std::unique_ptr<StartedPuller> started;
+  ImagePuller* puller = nullptr;
+  PullRecords* records = nullptr;
 };
 
 TEST_F(Puller, FollowsThePolicy) {
@@ -244,7 +228,7 @@ class PrivatePulls : public Puller {
   }
   ImageOutcome ensure_with(const PullSecretsPtr& secrets, const std::string& policy = "IfNotPresent",
                            const std::string& image = "r.io/app:1") {
-    if (!puller) make();
+    if (puller == nullptr) make();
     ImageRequest wanted = request(image, policy);
     wanted.secrets = secrets;
     return world.run(puller->ensure(wanted));
@@ -411,7 +395,7 @@ class ManyPulls : public Puller {
     outcomes[image] = std::move(outcome);
   }
   void begin(int count) {
-    if (!puller) make();
+    if (puller == nullptr) make();
     for (int i = 0; i < count; ++i) {
       const std::string image = "i" + std::to_string(i) + ":1";
       base::spawn(*workers, image, one(image));

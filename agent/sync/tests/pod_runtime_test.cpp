@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/images/tests/started_puller.hpp"
 #include "agent/sync/tests/world.hpp"
 
 namespace keelson::agent {
@@ -66,16 +67,17 @@ class Runtime : public ::testing::Test {
         (void)world.run(world.cri.remove_pod_sandbox(sandbox.id));
     }
     world.clock.advance(20min);
-    images.forget_old();
+    images.puller.forget_old();
   }
   World world;
   api::Pod pod = make_wanted("u1");
   NodeFacts facts = make_facts();
   PlegLister lister{world.clock, world.cri};
-  ImagePuller images{world.loop, world.clock, world.cri, world.events, {}};
+  StartedPuller images{world};
   Killer killer{world.loop, world.clock, world.cri, world.lifecycle, facts, world.events};
   RuntimeConfigs configs{world.random, world.files, world.cgroups, world.objects, facts, world.events};
-  PodRuntime runtime{world.loop, world.clock, world.cri, killer, images, configs, world.files, facts, world.events};
+  PodRuntime runtime{world.loop, world.clock, world.cri, killer,      images.puller,
+                     configs,    world.files, facts,     world.events};
   Journal journal{world.clock, {}};
   RestartBackoff backoff;
   ExitClock exits;
