@@ -139,6 +139,7 @@ SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mount
   const Status uid = check_element("pod uid", pod.metadata().uid());
   for (const auto& volume : pod.spec().volumes()) {
     if (!is_used(pod.spec(), volume.name()) || is_projection(volume.volumesource())) continue;
+    if (volume.volumesource().has_image()) continue;  // the runtime mounts it
     auto ready = uid.ok() ? set_up_one(context, volume) : Result<HostVolume>(uid.error());
     if (ready.ok()) {
       result.volumes.push_back(std::move(*ready));
