@@ -106,6 +106,7 @@ class PodEngine {
   PlegObserver observer_;
   ImagePuller images_;
   Killer killer_;
+  UserNamespaces user_namespaces_;
   RuntimeConfigs configs_;
   PodRuntime runtime_;
   ProbesAdapter probes_;
