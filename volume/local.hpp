@@ -48,10 +48,10 @@ struct SetUpResult {
   std::vector<VolumeFailure> failures;
 };
 
-// Volumes that no container names in volumeMounts are skipped, and so are those of projection.hpp.
+// Volumes that no container names in volumeMounts are skipped, and so are those of projection.hpp and images.
 SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts);
 
-// Removes the pod's volumes; success when there are none.
+// Removes the pod's volumes and their sub-paths; success when there are none.
 Status tear_down(const std::string& root, const std::string& uid, Mounts& mounts);
 
 // Removes ROOT/pods/UID after tear_down(): what the containers left (logs, hosts file, termination files) goes, volumes

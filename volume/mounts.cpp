@@ -78,6 +78,11 @@ Status LinuxMounts::mount_tmpfs(const std::string& path, std::int64_t size) {
   return errno_error("mount tmpfs (" + options + ") on " + path, errno);
 }
 
+Status LinuxMounts::bind(const std::string& source, const std::string& target) {
+  if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
+  return errno_error("bind mount " + source + " on " + target, errno);
+}
+
 Status LinuxMounts::unmount(const std::string& path) {
   if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) return {};
   return errno_error("unmount " + path, errno);

@@ -26,6 +26,8 @@ class Mounts {
   virtual Result<std::vector<MountPoint>> at_or_below(const std::string& path) = 0;
   // `size` bytes; swap is kept out where the kernel can.
   virtual Status mount_tmpfs(const std::string& path, std::int64_t size) = 0;
+  // Shows what is at `source` at `target`, too. `source` may be a link of /proc/self/fd: what it leads to is meant.
+  virtual Status bind(const std::string& source, const std::string& target) = 0;
   virtual Status unmount(const std::string& path) = 0;
 };
 
@@ -33,6 +35,7 @@ class LinuxMounts final : public Mounts {
  public:
   Result<std::vector<MountPoint>> at_or_below(const std::string& path) override;
   Status mount_tmpfs(const std::string& path, std::int64_t size) override;
+  Status bind(const std::string& source, const std::string& target) override;
   Status unmount(const std::string& path) override;
 };
 

@@ -3,6 +3,7 @@
 //   ROOT/pods/UID/                                            0750
 //     volumes/PLUGIN~/NAME                                    the volume; emptyDir 0777, tmpfs-backed ones 01777
 //     plugins/kubernetes.io~empty-dir/X/ready                 set up once; X = NAME or wrapped_NAME
+//     volume-subpaths/NAME/CONTAINER/INDEX                    a bind mount; INDEX = position in volumeMounts
 //
 // Source: contract 04 §2.
 #pragma once

@@ -7,6 +7,7 @@
 #include "base/file.hpp"
 #include "volume/local.hpp"
 #include "volume/paths.hpp"
+#include "volume/sub_path.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -89,6 +90,8 @@ Status remove_volumes_tree(const std::string& volumes) {
 
 Status tear_down(const std::string& root, const std::string& uid, Mounts& mounts) {
   KEELSON_TRY(check_element("pod uid", uid));
+  // They hold the volumes.
+  KEELSON_TRY(clear_sub_paths(root, uid, mounts));
   const std::string volumes = pod_dir(root, uid) + "/volumes";
   auto plugins = names_in(volumes);
   if (!plugins.ok()) return std::move(plugins).error();

@@ -109,18 +109,23 @@ OptionalText key_of(const Result<const Object*>& object, const Ref& ref, std::st
   return objects.missing_key(kind, ref.localobjectreference().name(), ref.key());
 }
 
+// The texts say little: the file is the containers' own, and what is in it is nobody else's business.
 OptionalText file_key(const api::core::FileKeySelector& ref, const EnvironmentInputs& inputs) {
+  const auto file = inputs.env_files.find(EnvFileRequest{ref.volumename(), ref.path(), ref.key()}.name());
+  if (file == inputs.env_files.end()) {
+    return Error(ErrorKind::not_found, "cannot find the volume \"" + ref.volumename() + "\" referenced by FileKeyRef");
+  }
   std::optional<std::string> value;
-  const auto file = inputs.env_files.find(EnvFileRequest{ref.volumename(), ref.path()}.key());
-  if (file != inputs.env_files.end()) {
-    auto found = find_in_env_file(file->second, ref.key());
-    if (!found.ok()) return found.error().wrap("while reading " + ref.path() + " of volume " + ref.volumename());
+  if (file->second.content) {
+    auto found = find_in_env_file(*file->second.content, ref.key());
+    if (!found.ok()) return Error(ErrorKind::invalid, "couldn't parse env file");
     value = std::move(found).value();
   }
   if (value && !value->empty()) return value;
   if (ref.optional()) return std::optional<std::string>();
-  return Error(ErrorKind::not_found, "environment variable key \"" + ref.key() + "\" not found in file \"" +
-                                         ref.path() + "\" of volume \"" + ref.volumename() + "\"");
+  if (!file->second.content) return Error(ErrorKind::not_found, "couldn't parse env file");
+  return Error(ErrorKind::not_found,
+               "environment variable key \"" + ref.key() + "\" not found in file \"" + file->second.path + "\"");
 }
 
 OptionalText present(Result<std::string> text) {
@@ -202,7 +207,8 @@ std::vector<EnvFileRequest> env_file_requests(const api::core::Container& contai
   std::vector<EnvFileRequest> requests;
   for (const auto& env : container.env()) {
     if (!env.value().empty() || !env.valuefrom().has_filekeyref()) continue;
-    requests.push_back({env.valuefrom().filekeyref().volumename(), env.valuefrom().filekeyref().path()});
+    const auto& ref = env.valuefrom().filekeyref();
+    requests.push_back({ref.volumename(), ref.path(), ref.key()});
   }
   return requests;
 }

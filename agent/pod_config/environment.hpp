@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,12 @@ struct ServiceInfo {
   std::vector<ServicePort> ports;
 };
 
+// A file of variables in a volume.
+struct EnvFile {
+  std::string path;                    // on the host
+  std::optional<std::string> content;  // nothing when it cannot be read
+};
+
 struct EnvironmentInputs {
   // Null: no API server. Pods that need one of its objects get an error.
   const ObjectResolver* objects = nullptr;
@@ -48,8 +55,9 @@ struct EnvironmentInputs {
   std::vector<std::string> pod_ips;   // of the sandbox; the node's for hostNetwork pods
   bool primary_ipv6 = false;          // the node's primary IP is IPv6
   ResourceList allocatable;
-  // Files that fileKeyRef names: "VOLUME/PATH" -> content. The caller reads them; see env_file_requests().
-  std::map<std::string, std::string> env_files;
+  // Files that fileKeyRef names, by "VOLUME/PATH". The caller reads them; see env_file_requests(). No entry: the pod
+  // has no such volume.
+  std::map<std::string, EnvFile> env_files;
 };
 
 // The variables, in the order of their first appearance. Names are unique.
@@ -63,11 +71,12 @@ std::vector<cri::KeyValue> service_variables(const std::vector<ServiceInfo>& ser
 // Pod IPs as containers see them: the first of the node's primary family, then the first of the other.
 std::vector<std::string> sort_pod_ips(const std::vector<std::string>& ips, bool primary_ipv6);
 
-// Files the caller must read for fileKeyRef before make_environment(): keys of EnvironmentInputs::env_files.
+// Files the caller must read for fileKeyRef before make_environment(): names() of EnvironmentInputs::env_files.
 struct EnvFileRequest {
   std::string volume;
   std::string path;
-  std::string key() const { return volume + "/" + path; }
+  std::string key;  // what is looked for in it
+  std::string name() const { return volume + "/" + path; }
 };
 std::vector<EnvFileRequest> env_file_requests(const api::core::Container& container);
 

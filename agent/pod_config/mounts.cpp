@@ -79,8 +79,6 @@ cri::Mount image_mount(const api::Pod& pod, cri::ImageSpec image, std::string su
   return result;
 }
 
-std::string absolute(const std::string& path) { return path.starts_with('/') ? path : "/" + path; }
-
 Result<cri::Mount> make_mount(const api::Pod& pod, const api::core::Container& container, int index,
                               const MountInputs& inputs) {
   const VolumeMount& mount = container.volumemounts(index);
@@ -107,7 +105,7 @@ Result<cri::Mount> make_mount(const api::Pod& pod, const api::core::Container& c
     }
     result.host_path = prepared->second;
   }
-  result.container_path = absolute(mount.mountpath());
+  result.container_path = absolute_path(mount.mountpath());
   result.readonly = mount.readonly() || from.read_only || from.image.has_value();
   result.selinux_relabel = inputs.node.selinux && from.selinux_relabel;
   result.propagation = propagation.value();
@@ -116,6 +114,8 @@ Result<cri::Mount> make_mount(const api::Pod& pod, const api::core::Container& c
 }
 
 }  // namespace
+
+std::string absolute_path(const std::string& path) { return path.starts_with('/') ? path : "/" + path; }
 
 bool mounts_hosts_file(const api::Pod& pod, const api::core::Container& container, bool has_pod_ips) {
   if (!pod.spec().hostnetwork() && !has_pod_ips) return false;
@@ -136,7 +136,7 @@ Result<std::vector<SubPathRequest>> sub_path_requests(const api::Pod& pod, const
     auto sub_path = sub_path_of(mount, envs);
     if (!sub_path.ok()) return sub_path.error();
     if (sub_path.value().empty() || volume.value()->image) continue;
-    requests.push_back({index, mount.name(), volume.value()->host_path, std::move(sub_path).value(),
+    requests.push_back({index, mount.name(), container.name(), volume.value()->host_path, std::move(sub_path).value(),
                         node.root_dir + "/pods/" + pod.metadata().uid() + "/volume-subpaths/" + mount.name() + "/" +
                             container.name() + "/" + std::to_string(index)});
   }
@@ -160,7 +160,7 @@ Result<std::vector<cri::Mount>> make_mounts(const api::Pod& pod, const api::core
   }
   if (!inputs.termination_file.empty() && !container.terminationmessagepath().empty()) {
     cri::Mount message;
-    message.container_path = absolute(container.terminationmessagepath());
+    message.container_path = absolute_path(container.terminationmessagepath());
     message.host_path = inputs.termination_file;
     message.selinux_relabel = inputs.node.selinux;
     mounts.push_back(std::move(message));

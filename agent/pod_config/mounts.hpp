@@ -37,6 +37,7 @@ struct ResolvedBlockVolume {
 struct SubPathRequest {
   int index = 0;  // position in volumeMounts
   std::string volume;
+  std::string container;
   std::string volume_path;  // host path of the volume
   std::string sub_path;     // relative, expanded, without ".."
   std::string target;       // ROOT/pods/UID/volume-subpaths/VOLUME/CONTAINER/INDEX
@@ -63,6 +64,8 @@ Result<std::vector<cri::Mount>> make_mounts(const api::Pod& pod, const api::core
                                             const MountInputs& inputs);
 Result<std::vector<cri::Device>> make_block_devices(const api::core::Container& container,
                                                     const std::map<std::string, ResolvedBlockVolume>& volumes);
+// As the runtime is given it: a relative path is meant from the container's root.
+std::string absolute_path(const std::string& path);
 // Whether the container gets the agent's hosts file; if so the file must be written before the container is created.
 bool mounts_hosts_file(const api::Pod& pod, const api::core::Container& container, bool has_pod_ips);
 

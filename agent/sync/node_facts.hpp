@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/pod_config/node_info.hpp"
+#include "agent/sync/id_pool.hpp"
 #include "agent/sync/paths.hpp"
 #include "api/objects.hpp"
 #include "base/clock.hpp"
@@ -27,6 +28,7 @@ struct NodeFacts {
   base::Duration restart_backoff_cap = std::chrono::seconds(300);
   base::SystemTime agent_started{};
   bool standalone = true;
+  IdPool id_pool;  // of pods with user namespaces
 
   // Of the runtime, known after the handshake.
   std::string runtime_name;

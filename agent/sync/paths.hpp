@@ -6,6 +6,8 @@
 //   ROOT/pods/UID/plugins/                   0750
 //   ROOT/pods/UID/containers/NAME/HEX        0750, the file 0666: termination message
 //   ROOT/pods/UID/etc-hosts                  0644
+//   ROOT/pods/UID/userns                     0600  the range of IDs of a pod with a user namespace
+//   ROOT/pods/UID/volume-subpaths/           0750  sub-paths of volumes: VOLUME/CONTAINER/INDEX, bind mounts
 //   LOGS/                                    0750
 //   LOGS/NS_NAME_UID/CONTAINER/N.log         0755 directories
 //   /var/log/containers/POD_NS_CONTAINER-ID.log -> the log file, directory 0755

@@ -1,7 +1,9 @@
 #include "agent/sync/pod_files.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,8 @@ constexpr std::size_t kTerminationBytes = 4096;
 constexpr std::size_t kLogTailLines = 80;
 constexpr std::size_t kLogTailBytes = 2048;
 constexpr std::time_t kFreshSeconds = 3;
+constexpr std::size_t kMostPodFile = 64 * 1024;
+constexpr std::size_t kMostEnvFile = 10u << 20;
 constexpr std::size_t kLogWindow = 512 * 1024;  // of a log's end that is looked at
 
 // The last `count` bytes of a file, empty when it is missing.
@@ -70,6 +74,11 @@ Status remove_empty_volumes(const std::string& volumes) {
 
 Status remove_pod_on_disk(const std::string& directory) {
   KEELSON_TRY(remove_empty_volumes(directory + "/volumes"));
+  // Bind mounts of volumes: a tree that is removed must not reach into one.
+  const std::string sub_paths = directory + "/volume-subpaths";
+  if (base::path_exists(sub_paths)) {
+    return Error(ErrorKind::unavailable, sub_paths + " stays: sub-paths of volumes are still mounted there", EBUSY);
+  }
   return base::remove_tree(directory);
 }
 
@@ -114,6 +123,30 @@ Status remove_orphan_logs_on_disk(const Paths& paths, const std::vector<std::str
     KEELSON_TRY(remove_file(link));
   }
   return {};
+}
+
+Result<std::string> volume_file_on_disk(const std::string& volume, const std::string& path) {
+  const auto failed = [&] { return errno_error("open " + path + " in volume " + volume, errno); };
+  const base::UniqueFd root(::open(volume.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return failed();
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const base::UniqueFd file(static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+  if (!file) return failed();
+  return base::read_file("/proc/self/fd/" + std::to_string(file.get()), kMostEnvFile)
+      .wrap("while reading " + path + " of volume " + volume);
+}
+
+Result<PodFileTexts> pod_files_on_disk(const std::string& pods, const std::string& name) {
+  auto uids = base::list_directory(pods);
+  if (!uids.ok()) return uids.error();
+  PodFileTexts texts;
+  for (const auto& uid : *uids) {
+    const std::string path = pods + "/" + uid + "/" + name;
+    if (base::path_exists(path)) texts.emplace(uid, base::read_file(path, kMostPodFile));
+  }
+  return texts;
 }
 
 Status link_log_on_disk(const std::string& link, const std::string& target) {
@@ -212,6 +245,27 @@ base::Task<Result<std::vector<std::string>>> DiskPodFiles::list(std::string dire
 
 base::Task<Result<std::string>> DiskPodFiles::read_host_file(std::string path) {
   return pool_.run<std::string>("read " + path, kLimit, [path] { return base::read_file(path, 10u << 20); });
+}
+
+base::Task<Result<std::string>> DiskPodFiles::read_volume_file(std::string volume, std::string path) {
+  return pool_.run<std::string>("read " + path + " of " + volume, kLimit,
+                                [volume, path] { return volume_file_on_disk(volume, path); });
+}
+
+base::Task<Status> DiskPodFiles::write_pod_file(std::string uid, std::string name, std::string content) {
+  const std::string path = paths_.pod(uid) + "/" + name;
+  return pool_.run<void>("write " + path, kLimit,
+                         [path, content] { return base::write_file_atomically(path, content, 0600); });
+}
+
+base::Task<Status> DiskPodFiles::remove_pod_file(std::string uid, std::string name) {
+  const std::string path = paths_.pod(uid) + "/" + name;
+  return pool_.run<void>("remove " + path, kLimit, [path] { return remove_file(path); });
+}
+
+base::Task<Result<PodFileTexts>> DiskPodFiles::pod_files(std::string name) {
+  return pool_.run<PodFileTexts>("read files of pods", kLimit,
+                                 [pods = paths_.pods(), name] { return pod_files_on_disk(pods, name); });
 }
 
 base::Task<Status> DiskPodFiles::remove_pod_directory(std::string uid) {

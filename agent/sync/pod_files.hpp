@@ -2,9 +2,11 @@
 //
 // The sync code asks through this interface; DiskPodFiles does it on the blocking pool, the simulation in memory.
 // Thread: the loop. Every call has a deadline (a dead disk must not stop other pods) and names the path that failed.
-// Source: contract 02 §3.4 hosts, §3.5 termination message, §3.6 log link, §10 orphans, §19, §21.
+// Source: contract 02 §2.3 userns, §3.2 fileKeyRef, §3.4 hosts, §3.5 termination message, §3.6 log link, §10 orphans,
+// §19, §21.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,8 @@ struct ContainerFiles {
   std::string hosts;  // content of ROOT/pods/UID/etc-hosts
 };
 
+using PodFileTexts = std::map<std::string, Result<std::string>>;
+
 class PodFiles {
  public:
   virtual ~PodFiles() = default;
@@ -43,6 +47,13 @@ class PodFiles {
   virtual base::Task<std::string> log_tail(std::string path) = 0;
   // The file, or not_found; for resolv.conf and the node's hosts file.
   virtual base::Task<Result<std::string>> read_host_file(std::string path) = 0;
+  // A file of a volume that containers write: a path that a link leads out of the volume ends inside it.
+  virtual base::Task<Result<std::string>> read_volume_file(std::string volume, std::string path) = 0;
+  // ROOT/pods/UID/NAME, small and of our own: written whole or not at all, and there after a crash.
+  virtual base::Task<Status> write_pod_file(std::string uid, std::string name, std::string content) = 0;
+  virtual base::Task<Status> remove_pod_file(std::string uid, std::string name) = 0;
+  // The content of ROOT/pods/*/NAME by UID, of those pods that have it.
+  virtual base::Task<Result<PodFileTexts>> pod_files(std::string name) = 0;
   // Removes ROOT/pods/UID; fails (and keeps the volume) while something is mounted there.
   virtual base::Task<Status> remove_pod_directory(std::string uid) = 0;
   // UIDs that have a directory under ROOT/pods.
@@ -65,6 +76,10 @@ class DiskPodFiles final : public PodFiles {
   base::Task<std::string> termination_message(std::string path) override;
   base::Task<std::string> log_tail(std::string path) override;
   base::Task<Result<std::string>> read_host_file(std::string path) override;
+  base::Task<Result<std::string>> read_volume_file(std::string volume, std::string path) override;
+  base::Task<Status> write_pod_file(std::string uid, std::string name, std::string content) override;
+  base::Task<Status> remove_pod_file(std::string uid, std::string name) override;
+  base::Task<Result<PodFileTexts>> pod_files(std::string name) override;
   base::Task<Status> remove_pod_directory(std::string uid) override;
   base::Task<Result<std::vector<std::string>>> pod_directories() override;
   base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;

@@ -23,7 +23,11 @@ class PodVolumes {
   virtual ~PodVolumes() = default;
   // Mounts what is not mounted yet; called at every sync, so it must be cheap when nothing is to do.
   virtual base::Task<Result<ResolvedVolumes>> mount(api::PodPtr pod) = 0;
-  // Unmounts all volumes of the pod; user data is never removed.
+  // Makes the sub-path of a mounted volume, where it is missing, and binds it to its target; what containers do in the
+  // volume meanwhile cannot lead it out of there. The error is the text that the waiting state shows, without anything
+  // about the host.
+  virtual base::Task<Status> prepare_sub_path(api::PodPtr pod, SubPathRequest request) = 0;
+  // Unmounts all volumes of the pod and their sub-paths; user data is never removed.
   virtual base::Task<Status> unmount(std::string uid) = 0;
 };
 

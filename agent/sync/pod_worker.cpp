@@ -413,6 +413,7 @@ base::Task<bool> PodWorker::terminated_round() {
     co_return false;
   }
   context_.killer.forget(uid);
+  co_await context_.user_namespaces.release(uid);
   make_final(*pod_, status_);
   if (!termination_ || !termination_->unknown) context_.sink.terminated(pod_, status_);
   journal_.log().info("Pod is terminated", {{"phase", status_.phase()}});

@@ -26,6 +26,7 @@
 #include "agent/sync/pod_resources.hpp"
 #include "agent/sync/pod_runtime.hpp"
 #include "agent/sync/runtime_health.hpp"
+#include "agent/sync/user_namespaces.hpp"
 #include "base/backoff.hpp"
 #include "base/sync.hpp"
 
@@ -47,6 +48,7 @@ struct WorkerContext {
   PodVolumes& volumes;
   PodCgroups& cgroups;
   PodObjects& objects;
+  UserNamespaces& user_namespaces;
   PodProbes& probes;
   RuntimeHealth& health;
   EventRecorder& events;

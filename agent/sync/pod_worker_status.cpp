@@ -28,7 +28,7 @@ bool handler_mounts_recursively(const NodeFacts& facts, const api::Pod& pod) {
 std::string termination_file(const cri::ContainerStatus& status) {
   const std::string path = annotation(status, kTerminationPathAnnotation);
   for (const auto& mount : status.mounts) {
-    if (!path.empty() && mount.container_path == path) return mount.host_path;
+    if (!path.empty() && mount.container_path == absolute_path(path)) return mount.host_path;
   }
   return "";
 }

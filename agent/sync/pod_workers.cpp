@@ -359,6 +359,7 @@ base::Task<void> PodWorkers::housekeep() {
 
 base::Task<void> PodWorkers::clean_up(std::string uid) {
   auto removed = co_await context_.volumes.unmount(uid);
+  co_await context_.user_namespaces.release(uid);
   if (removed.ok()) removed = co_await context_.files.remove_pod_directory(uid);
   if (!removed.ok()) context_.log.warning("Orphaned pod directory stays", {{"uid", uid}, {"err", removed.error()}});
   removed = co_await context_.cgroups.remove(uid);

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "agent/pod_config/env_file.hpp"
 #include "agent/pod_config/hostname.hpp"
 #include "agent/pod_config/hosts_file.hpp"
 #include "agent/pod_config/log_paths.hpp"
@@ -64,6 +65,11 @@ base::Task<Result<cri::PodSandboxConfig>> RuntimeConfigs::sandbox(api::PodPtr po
   auto handler = runtime_handler(*pod);
   if (!handler.ok()) co_return handler.error();
   inputs.runtime_handler = std::move(*handler);
+  // Before IDs are given out: a runtime that cannot use them leaves no trace.
+  KEELSON_CO_TRY(check_user_namespace_support(*pod, inputs.runtime_handler, inputs.handlers));
+  auto ids = co_await user_namespaces_.of(pod);
+  if (!ids.ok()) co_return ids.error();
+  inputs.user_namespace = *ids;
   std::vector<ConfigEvent> events;
   auto config = make_sandbox_config(*pod, inputs, &events);
   if (tell) {
@@ -95,6 +101,9 @@ base::Task<Status> RuntimeConfigs::gather(std::shared_ptr<Making> making) {
   inputs.volumes = request.volumes;
   inputs.handlers = facts_.handlers;
   inputs.runtime_handler = facts_.handler_of(making->pod());
+  auto ids = co_await user_namespaces_.of(request.pod);
+  if (!ids.ok()) co_return ids.error();
+  inputs.user_namespace = *ids;
   inputs.termination_file = termination_file_path(facts_.paths.root, making->pod().metadata().uid(),
                                                   making->container.name(), static_cast<std::uint32_t>(random_()));
   co_return co_await gather_environment(making);
@@ -115,12 +124,44 @@ base::Task<Status> RuntimeConfigs::gather_environment(std::shared_ptr<Making> ma
   if (!objects.ok()) co_return objects.error();
   making->objects = std::move(*objects);
   environment.objects = making->objects.get();
+  co_await read_env_files(making);
+  co_return Status();
+}
+
+// Why a file is no good is told to people on the node; the API is told only that it is (contract 02 §3.2).
+base::Task<void> RuntimeConfigs::read_env_files(std::shared_ptr<Making> making) {
   const auto requests = env_file_requests(making->container);
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    const auto volume = making->inputs.volumes.find(requests[i].volume);
+    const EnvFileRequest& request = requests[i];
+    const auto volume = making->inputs.volumes.find(request.volume);
     if (volume == making->inputs.volumes.end()) continue;
-    auto text = co_await files_.read_host_file(volume->second.host_path + "/" + requests[i].path);
-    if (text.ok()) environment.env_files[requests[i].key()] = std::move(*text);
+    EnvFile& file = making->inputs.environment.env_files[request.name()];
+    file.path = volume->second.host_path + "/" + request.path;
+    auto text = co_await files_.read_volume_file(volume->second.host_path, request.path);
+    Status readable;
+    if (!text.ok()) {
+      readable = text.error();
+    } else if (auto found = find_in_env_file(*text, request.key); !found.ok()) {
+      readable = found.error();
+    }
+    if (!readable.ok()) {
+      log_.warning("A file of environment variables cannot be read", {{"pod", pod_path(making->pod())},
+                                                                      {"container", making->container.name()},
+                                                                      {"file", file.path},
+                                                                      {"err", readable.error()}});
+    }
+    if (text.ok()) file.content = std::move(*text);
+  }
+}
+
+base::Task<Status> RuntimeConfigs::prepare_sub_paths(std::shared_ptr<Making> making, std::vector<cri::KeyValue> envs) {
+  auto requests =
+      sub_path_requests(making->pod(), making->container, envs, making->inputs.volumes, making->inputs.node);
+  if (!requests.ok()) co_return requests.error();
+  for (std::size_t i = 0; i < requests->size(); ++i) {
+    const SubPathRequest& request = (*requests)[i];
+    KEELSON_CO_TRY(co_await volumes_.prepare_sub_path(making->request.pod, request));
+    making->inputs.sub_paths[request.index] = request.target;
   }
   co_return Status();
 }
@@ -146,6 +187,7 @@ base::Task<Result<cri::ContainerConfig>> RuntimeConfigs::container(ContainerRequ
   KEELSON_CO_TRY(co_await gather(making));
   auto envs = container_envs(pod, container, making->inputs);
   if (!envs.ok()) co_return envs.error();
+  KEELSON_CO_TRY(co_await prepare_sub_paths(making, *envs));
   auto mounts = container_mounts(pod, container, making->inputs, *envs);
   if (!mounts.ok()) co_return mounts.error();
 

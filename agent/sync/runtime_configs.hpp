@@ -23,15 +23,25 @@
 #include "agent/sync/pod_files.hpp"
 #include "agent/sync/pod_objects.hpp"
 #include "agent/sync/pod_resources.hpp"
+#include "agent/sync/user_namespaces.hpp"
 #include "base/backoff.hpp"
+#include "base/logger.hpp"
 
 namespace keelson::agent {
 
 class RuntimeConfigs {
  public:
-  RuntimeConfigs(base::Random& random, PodFiles& files, PodCgroups& cgroups, PodObjects& objects,
-                 const NodeFacts& facts, EventRecorder& events)
-      : random_(random), files_(files), cgroups_(cgroups), objects_(objects), facts_(facts), events_(events) {}
+  RuntimeConfigs(base::Random& random, PodFiles& files, PodVolumes& volumes, PodCgroups& cgroups, PodObjects& objects,
+                 UserNamespaces& user_namespaces, const NodeFacts& facts, EventRecorder& events, base::Logger log)
+      : random_(random),
+        files_(files),
+        volumes_(volumes),
+        cgroups_(cgroups),
+        objects_(objects),
+        user_namespaces_(user_namespaces),
+        facts_(facts),
+        events_(events),
+        log_(std::move(log)) {}
 
   // `tell`: events about the pod's DNS settings are recorded.
   base::Task<Result<cri::PodSandboxConfig>> sandbox(api::PodPtr pod, std::uint32_t attempt, bool tell);
@@ -53,16 +63,21 @@ class RuntimeConfigs {
 
   base::Task<Status> gather(std::shared_ptr<Making> making);
   base::Task<Status> gather_environment(std::shared_ptr<Making> making);
+  base::Task<void> read_env_files(std::shared_ptr<Making> making);
   base::Task<std::uint32_t> next_restart_count(std::shared_ptr<Making> making);
+  base::Task<Status> prepare_sub_paths(std::shared_ptr<Making> making, std::vector<cri::KeyValue> envs);
   base::Task<Result<std::string>> hosts_file(std::shared_ptr<Making> making);
   Result<std::string> runtime_handler(const api::Pod& pod) const;
 
   base::Random& random_;
   PodFiles& files_;
+  PodVolumes& volumes_;
   PodCgroups& cgroups_;
   PodObjects& objects_;
+  UserNamespaces& user_namespaces_;
   const NodeFacts& facts_;
   EventRecorder& events_;
+  base::Logger log_;
 };
 
 }  // namespace keelson::agent

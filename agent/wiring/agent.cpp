@@ -206,6 +206,10 @@ Status Agent::Services::prepare() {
   auto built = build_node_facts(configuration, machine, *name, clock.now(), log);
   if (!built.ok()) return built.error();
   facts = std::move(*built);
+  auto ids = read_id_pool(id_pool_source(), static_cast<std::uint32_t>(configuration.kubelet.ids_per_pod()),
+                          configuration.kubelet.max_pods);
+  if (!ids.ok()) return ids.error();
+  facts.id_pool = *ids;
   return make_root_directories(facts.paths);
 }
 
@@ -255,7 +259,7 @@ Status Agent::Services::build() {
   runtime = std::move(*made);
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
   allocation_files = std::make_unique<DiskAllocationFiles>(pool, facts.paths.root);
-  volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects, *recorder);
+  volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects, *recorder, log);
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);

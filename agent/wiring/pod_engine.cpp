@@ -13,10 +13,11 @@ constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the 
 constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
 
 WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime, Killer& killer,
-                             PodProbes& probes, RuntimeHealth& health, Allocations& allocations, Resizes& resizes) {
-  return {parts.loop, parts.clock,  parts.random,  parts.facts,   observer,      runtime,
-          killer,     parts.files,  parts.volumes, parts.cgroups, parts.objects, probes,
-          health,     parts.events, parts.sink,    allocations,   resizes,       parts.log};
+                             UserNamespaces& user_namespaces, PodProbes& probes, RuntimeHealth& health,
+                             Allocations& allocations, Resizes& resizes) {
+  return {parts.loop,   parts.clock,   parts.random,  parts.facts,   observer,        runtime, killer,
+          parts.files,  parts.volumes, parts.cgroups, parts.objects, user_namespaces, probes,  health,
+          parts.events, parts.sink,    allocations,   resizes,       parts.log};
 }
 
 bool shows_life(const pleg::Snapshot& snapshot, const std::string& uid) {
@@ -41,7 +42,9 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
       images_(parts_.loop, parts_.clock, parts_.images, credentials_, pull_records_, parts_.events, settings_.pulls),
       slots_(parts_.loop, parts_.clock, settings_.starts),
       killer_(parts_.loop, parts_.clock, parts_.runtime, parts_.lifecycle, parts_.facts, parts_.events),
-      configs_(parts_.random, parts_.files, parts_.cgroups, parts_.objects, parts_.facts, parts_.events),
+      user_namespaces_(parts_.random, parts_.files, parts_.facts.id_pool, parts_.log),
+      configs_(parts_.random, parts_.files, parts_.volumes, parts_.cgroups, parts_.objects, user_namespaces_,
+               parts_.facts, parts_.events, parts_.log),
       allocations_(parts_.loop, parts_.clock, parts_.allocations, settings_.allocates_plain_init, parts_.log),
       resizes_(parts_.loop, parts_.clock, allocations_, parts_.events, settings_.resize, parts_.facts.info, parts_.log),
       resizer_(parts_.runtime, parts_.cgroups, allocations_, parts_.facts),
@@ -49,7 +52,8 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
                resizer_, allocations_, parts_.files, parts_.facts, parts_.events),
       probes_(parts_.loop, parts_.clock, parts_.random, parts_.facts.agent_started, parts_.probes, parts_.events,
               [this](const std::string& uid) { on_probe(uid); }),
-      workers_(worker_context(parts_, observer_, runtime_, killer_, probes_, health_, allocations_, resizes_)),
+      workers_(worker_context(parts_, observer_, runtime_, killer_, user_namespaces_, probes_, health_, allocations_,
+                              resizes_)),
       garbage_(parts_.loop, parts_.clock, parts_.runtime, killer_, parts_.files, parts_.facts.paths, settings_.garbage,
                parts_.log),
       housekeeping_bell_(parts_.loop),
@@ -85,6 +89,7 @@ void PodEngine::set_hooks(Hooks hooks) {
 
 base::Task<void> PodEngine::start() {
   co_await health_.check();
+  co_await user_namespaces_.load();
   begin();
 }
 

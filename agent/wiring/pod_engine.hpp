@@ -127,6 +127,7 @@ class PodEngine {
   ImagePuller images_;
   StartSlots slots_;
   Killer killer_;
+  UserNamespaces user_namespaces_;
   RuntimeConfigs configs_;
   Allocations allocations_;
   Resizes resizes_;

@@ -7,6 +7,7 @@ namespace keelson::agent {
 namespace {
 
 constexpr auto kMountLimit = std::chrono::seconds(123);  // contract 02 §5.1 step 7: 2 min 3 s
+constexpr auto kSubPathLimit = std::chrono::seconds(30);
 constexpr auto kUnmountLimit = std::chrono::seconds(60);
 
 Error failure_of(const volume::VolumeFailure& failure) {
@@ -23,14 +24,19 @@ void resolve(const volume::HostVolume& ready, ResolvedVolumes& out) {
 Result<ResolvedVolumes> mount_all(const api::PodPtr& pod, const std::vector<volume::Projection>& projections,
                                   const volume::LocalVolumeOptions& options, volume::Mounts& mounts) {
   const volume::SetUpResult result = volume::set_up(*pod, options, mounts);
-  if (!result.failures.empty()) return failure_of(result.failures.front());
+  std::optional<Error> first;
+  if (!result.failures.empty()) first = failure_of(result.failures.front());
   ResolvedVolumes resolved;
   for (const volume::HostVolume& ready : result.volumes) resolve(ready, resolved);
   for (const volume::Projection& projection : projections) {
     auto ready = volume::set_up_projection(pod->metadata().uid(), projection, options, mounts);
-    if (!ready.ok()) return failure_of({projection.name, ready.error()});
-    resolve(*ready, resolved);
+    if (ready.ok()) {
+      resolve(*ready, resolved);
+    } else if (!first) {
+      first = failure_of({projection.name, ready.error()});
+    }
   }
+  if (first) return *first;
   return resolved;
 }
 
@@ -51,19 +57,21 @@ Error still_busy() {
 }
 base::Task<Result<ResolvedVolumes>> mount_still_busy() { co_return still_busy(); }
 base::Task<Status> unmount_still_busy() { co_return still_busy(); }
+base::Task<Result<std::optional<volume::SubPathFailure>>> sub_path_still_busy() { co_return still_busy(); }
 
 }  // namespace
 
 base::Task<Result<ResolvedVolumes>> VolumesAdapter::mount(api::PodPtr pod) {
   if (pod->spec().volumes().empty()) co_return ResolvedVolumes{};
-  auto projections = co_await projections_of(pod);
-  if (!projections.ok()) co_return projections.error();
+  Wanted wanted = co_await projections_of(pod);
   std::vector<std::pair<std::string, std::size_t>> hashes;
-  for (const auto& projection : *projections) hashes.emplace_back(projection.name, hash_of(projection.payload));
-  auto mounted = co_await set_up(pod, std::move(*projections));
+  for (const auto& projection : wanted.projections) hashes.emplace_back(projection.name, hash_of(projection.payload));
+  // One volume that cannot be mounted keeps the pod waiting, but not its other volumes.
+  auto mounted = co_await set_up(pod, std::move(wanted.projections));
   if (!mounted.ok()) co_return mounted;
   auto& written = written_[pod->metadata().uid()];
   for (const auto& [name, hash] : hashes) written[name] = {hash, (*mounted)[name].host_path};
+  if (wanted.failure) co_return *wanted.failure;
   for (const auto& [name, known] : written) {
     ResolvedVolume& entry = (*mounted)[name];
     entry.host_path = known.host_path;
@@ -73,8 +81,8 @@ base::Task<Result<ResolvedVolumes>> VolumesAdapter::mount(api::PodPtr pod) {
   co_return mounted;
 }
 
-base::Task<Result<VolumesAdapter::Projections>> VolumesAdapter::projections_of(api::PodPtr pod) {
-  Projections out;
+base::Task<VolumesAdapter::Wanted> VolumesAdapter::projections_of(api::PodPtr pod) {
+  Wanted out;
   const std::string uid = pod->metadata().uid();
   const auto& volumes = pod->spec().volumes();
   for (int i = 0; i < volumes.size(); ++i) {
@@ -87,9 +95,12 @@ base::Task<Result<VolumesAdapter::Projections>> VolumesAdapter::projections_of(a
     const bool mounted = known != written_[uid].end();
     if (!payload.ok()) {
       const Error failure = failure_of({wanted.name(), payload.error()});
-      if (!mounted) co_return failure;
-      // What is there serves on: a missing object must not keep containers from being restarted.
-      events_.record(*pod, {true, "FailedMount", failure.to_string(), ""});
+      if (mounted) {
+        // What is there serves on: a missing object must not keep containers from being restarted.
+        events_.record(*pod, {true, "FailedMount", failure.to_string(), ""});
+      } else if (!out.failure) {
+        out.failure = failure;
+      }
       continue;
     }
     if (mounted && known->second.payload == hash_of(*payload)) continue;
@@ -99,7 +110,7 @@ base::Task<Result<VolumesAdapter::Projections>> VolumesAdapter::projections_of(a
     projection.payload = std::move(*payload);
     projection.in_memory = kind->in_memory;
     if (pod->spec().securitycontext().has_fsgroup()) projection.fs_group = pod->spec().securitycontext().fsgroup();
-    out.push_back(std::move(projection));
+    out.projections.push_back(std::move(projection));
   }
   co_return out;
 }
@@ -136,6 +147,30 @@ base::Task<Result<ResolvedVolumes>> VolumesAdapter::set_up(api::PodPtr pod, Proj
   auto shared = std::make_shared<Projections>(std::move(projections));
   return pool_.run<ResolvedVolumes>("set up volumes", kMountLimit, [pod, shared, options, token, mounts = mounts_] {
     return mount_all(pod, *shared, options, *mounts);
+  });
+}
+
+base::Task<Status> VolumesAdapter::prepare_sub_path(api::PodPtr pod, SubPathRequest request) {
+  volume::SubPath wanted;
+  wanted.volume_path = request.volume_path;
+  wanted.path = request.sub_path;
+  wanted.target = request.target;
+  wanted.volume = request.volume;
+  wanted.container = request.container;
+  auto done = co_await bind_sub_path(pod->metadata().uid(), std::move(wanted));
+  if (!done.ok()) co_return done.error();
+  if (!*done) co_return Status();
+  // The reason may tell of the host, so only people on the node are shown it.
+  log_.error("A sub-path cannot be mounted", {{"uid", pod->metadata().uid()}, {"err", (*done)->reason}});
+  co_return Error(ErrorKind::invalid, (*done)->shown);
+}
+
+base::Task<Result<VolumesAdapter::SubPathOutcome>> VolumesAdapter::bind_sub_path(std::string uid,
+                                                                                 volume::SubPath wanted) {
+  auto token = in_flight_.enter(uid);
+  if (!token) return sub_path_still_busy();
+  return pool_.run<SubPathOutcome>("bind sub-path", kSubPathLimit, [wanted, token, mounts = mounts_] {
+    return Result<SubPathOutcome>(volume::prepare_sub_path(wanted, *mounts));
   });
 }
 

@@ -57,6 +57,7 @@ class RecordedObjects final : public agent::ObjectResolver {
   RecordedObjects() {
     (*map_.mutable_data())["k1"] = "v1";
     (*map_.mutable_data())["k2"] = "v2\n";
+    (*map_.mutable_binarydata())["bin"] = std::string("\0\1\2", 3);
     (*secret_.mutable_data())["user"] = "admin";
     (*secret_.mutable_data())["pass"] = "s3cret";
   }
@@ -137,6 +138,13 @@ std::vector<std::string> Recording::container_names() const {
   return names;
 }
 
+std::size_t Recording::termination_files(const std::string& container) const {
+  std::size_t count = 0;
+  const std::regex file("containers/" + container + "/[0-9a-f]{8}");
+  for (const auto& entry : data.at("pod_dir")) count += std::regex_match(entry.at("path").get<std::string>(), file);
+  return count;
+}
+
 std::string Recording::event(const std::string& reason) const {
   for (const auto& event : data.at("events")) {
     if (event.at("reason") == reason) return event.at("message");
@@ -165,6 +173,17 @@ const Recording& recording(const std::string& name) {
   return *it;
 }
 
+const agent::ObjectResolver& recorded_objects() {
+  static const RecordedObjects objects;
+  return objects;
+}
+
+std::vector<agent::ServiceInfo> recorded_services() {
+  return {{"default", "kubernetes", "10.96.0.1", {{"https", "TCP", 443}}},
+          {"golden", "svc-a", "10.96.95.7", {{"web", "TCP", 80}, {"dns", "UDP", 53}}},
+          {"elsewhere", "svc-b", "10.96.1.1", {{"", "TCP", 1}}}};
+}
+
 agent::NodeInfo recorded_node() {
   const json status = load("objects/node.json").at("status");
   agent::NodeInfo node;
@@ -191,15 +210,12 @@ agent::SandboxInputs sandbox_inputs(const Recording& recording) {
 
 agent::ContainerInputs container_inputs(const Recording& recording, const api::core::Container& container,
                                         const json& config) {
-  static const RecordedObjects objects;
   agent::ContainerInputs inputs;
   inputs.node = recorded_node();
   inputs.restart_count = config.at("metadata").value("attempt", 0u);
   inputs.image_ref = config.at("image").at("image");
-  inputs.environment.objects = &objects;
-  inputs.environment.services = {{"default", "kubernetes", "10.96.0.1", {{"https", "TCP", 443}}},
-                                 {"golden", "svc-a", "10.96.95.7", {{"web", "TCP", 80}, {"dns", "UDP", 53}}},
-                                 {"elsewhere", "svc-b", "10.96.1.1", {{"", "TCP", 1}}}};
+  inputs.environment.objects = &recorded_objects();
+  inputs.environment.services = recorded_services();
   inputs.environment.services_synced = true;
   inputs.environment.host_ip = "192.0.2.10";
   inputs.environment.host_ips = {"192.0.2.10"};

@@ -26,12 +26,18 @@ struct Recording {
   std::vector<std::string> pod_ips() const;
   // Names of all containers in the spec, init containers first.
   std::vector<std::string> container_names() const;
+  // How many termination message files the container had: one for each try to create it.
+  std::size_t termination_files(const std::string& container) const;
   // The message of the first event with this reason; "" when there is none.
   std::string event(const std::string& reason) const;
 };
 // All of data/pods, sorted by name.
 const std::vector<Recording>& recordings();
 const Recording& recording(const std::string& name);
+
+// The ConfigMap `cm`, the Secret `sec` and the services in the namespace of the recorded pods.
+const agent::ObjectResolver& recorded_objects();
+std::vector<agent::ServiceInfo> recorded_services();
 
 // The machine and the configuration that were recorded.
 agent::NodeInfo recorded_node();

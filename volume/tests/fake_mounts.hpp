@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,12 +27,20 @@ class FakeMounts final : public Mounts {
     sizes.push_back(size);
     return {};
   }
+  Status bind(const std::string& source, const std::string& target) override {
+    if (!bind_fails.ok()) return bind_fails;
+    table.push_back({target, "bind"});
+    bound[target] = std::filesystem::read_symlink(source).string();
+    return {};
+  }
   Status unmount(const std::string& path) override {
     std::erase_if(table, [&](const MountPoint& mount) { return mount.path == path; });
     return {};
   }
   std::vector<MountPoint> table;
   std::vector<std::int64_t> sizes;
+  std::map<std::string, std::string> bound;  // target -> what is shown there
+  Status bind_fails;
   mode_t tmpfs_mode = 0;  // 01777 in the kernel
 };
 

@@ -280,15 +280,24 @@ TEST(EnvFile, ReachesTheContainerThroughTheCallersFiles) {
   const auto container = make_container("{name: c, " + needed + "}");
   ASSERT_EQ(env_file_requests(container).size(), 1u);
   EnvironmentInputs inputs = inputs_with();
-  EXPECT_EQ(text_of(env_of(optional, inputs)), "");
-  EXPECT_THAT(text_of(env_of(needed, inputs)), HasSubstr("error: environment variable key \"K\" not found in file"));
-  inputs.env_files[env_file_requests(container)[0].key()] = "K='v'";
+  const std::string no_volume = "error: cannot find the volume \"v\" referenced by FileKeyRef";
+  EXPECT_EQ(text_of(env_of(needed, inputs)), no_volume);
+  EXPECT_EQ(text_of(env_of(optional, inputs)), no_volume);
+  EnvFile& file = inputs.env_files[env_file_requests(container)[0].name()];
+  file.path = "/host/v/a/f";
+  EXPECT_EQ(text_of(env_of(optional, inputs)), "") << "a file that is not there is like a key that is not";
+  EXPECT_EQ(text_of(env_of(needed, inputs)), "error: couldn't parse env file");
+  file.content = "K='v'";
   EXPECT_EQ(text_of(env_of(needed, inputs)), "A=v");
-  inputs.env_files["v/a/f"] = "K=''";
-  EXPECT_EQ(text_of(env_of(optional, inputs)), "");
-  EXPECT_FALSE(env_of(needed, inputs).ok());
-  inputs.env_files["v/a/f"] = "K=x";
-  EXPECT_THAT(text_of(env_of(optional, inputs)), HasSubstr("while reading a/f of volume v: invalid environment file"));
+  for (const char* without : {"K=''", "L='v'", ""}) {
+    file.content = without;
+    EXPECT_EQ(text_of(env_of(optional, inputs)), "") << without;
+    EXPECT_EQ(text_of(env_of(needed, inputs)),
+              "error: environment variable key \"K\" not found in file \"/host/v/a/f\"")
+        << without;
+  }
+  file.content = "K=x";
+  EXPECT_EQ(text_of(env_of(optional, inputs)), "error: couldn't parse env file");
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ class Runtime : public ::testing::Test {
     request.pod = std::make_shared<const api::Pod>(pod);
     request.observed = observed;
     request.plan = plan({pod, *observed, backoff, probes, exits.exits(), world.clock.steady_now()});
+    request.volumes = *world.run(world.volumes.mount(request.pod));
     request.journal = &journal;
     request.backoff = &backoff;
     return world.run(runtime.execute(std::move(request)));
@@ -78,7 +79,9 @@ class Runtime : public ::testing::Test {
   PlegLister lister{world.clock, world.cri};
   StartedPuller images{world};
   Killer killer{world.loop, world.clock, world.cri, world.lifecycle, facts, world.events};
-  RuntimeConfigs configs{world.random, world.files, world.cgroups, world.objects, facts, world.events};
+  UserNamespaces user_namespaces{world.random, world.files, facts.id_pool, {}};
+  RuntimeConfigs configs{world.random, world.files, world.volumes, world.cgroups, world.objects, user_namespaces, facts,
+                         world.events, {}};
   Allocations allocations{world.loop, world.clock, world.allocations, true, {}};
   Resizer resizer{world.cri, world.cgroups, allocations, facts};
   StartSlots slots{world.loop, world.clock, {}};
@@ -273,6 +276,108 @@ TEST_F(Runtime, AFailureLeavesOnTheDiskWhatCameBeforeIt) {
   env.mutable_valuefrom()->mutable_fieldref()->set_fieldpath("spec.nothing");
   EXPECT_EQ(sync().waiting.at("main").message, "field label not supported: spec.nothing");
   EXPECT_EQ(world.files.prepared.size(), 2u) << "nothing is made before the environment is known";
+}
+
+TEST_F(Runtime, APodWithAUserNamespaceHasItInItsSandboxItsContainersAndTheirMounts) {
+  pod.mutable_spec()->set_hostusers(false);
+  facts.handlers = {{"", false, true}};
+  EXPECT_TRUE(sync().ok());
+  const auto range = read_user_namespace(world.files.pod_texts.at({"u1", "userns"}));
+  ASSERT_TRUE(range.ok());
+  const std::vector<cri::IdMapping> map{{range->host_first, 0, range->length}};
+  const auto& sandbox = *world.cri.sandboxes().back().config.linux_config->security_context->namespace_options;
+  EXPECT_EQ(sandbox.userns_options->mode, cri::NamespaceMode::pod);
+  EXPECT_EQ(sandbox.userns_options->uids, map);
+  EXPECT_EQ(sandbox.userns_options->gids, map);
+  const auto& container = world.cri.newest("u1", "main")->config;
+  EXPECT_EQ(*container.linux_config->security_context->namespace_options, sandbox);
+  ASSERT_EQ(container.mounts.size(), 2u);
+  for (const auto& mount : container.mounts) EXPECT_EQ(mount.uid_mappings, map) << mount.container_path;
+}
+
+TEST_F(Runtime, WithoutTheRuntimesSupportAUserNamespaceLeavesNoTrace) {
+  pod.mutable_spec()->set_hostusers(false);
+  sync();
+  EXPECT_THAT(world.events.texts(),
+              ElementsAre("W FailedCreatePodSandBox: Failed to create pod sandbox: can't set `spec.hostUsers: false`, "
+                          "runtime does not support user namespaces"));
+  EXPECT_EQ(world.cri.count("run_pod_sandbox"), 0u);
+  EXPECT_THAT(world.files.pod_texts, IsEmpty());
+}
+
+TEST_F(Runtime, ARuntimeClassThatIsNotKnownIsAnErrorOfTheSandbox) {
+  pod.mutable_spec()->set_runtimeclassname("gone");
+  facts.runtime_class = [](const std::string& name) -> Result<std::string> {
+    return Error(ErrorKind::not_found, "runtimeclass.node.k8s.io \"" + name + "\" not found");
+  };
+  sync();
+  EXPECT_THAT(
+      world.events.texts(),
+      ElementsAre("W FailedCreatePodSandBox: Failed to create pod sandbox: runtimeclass.node.k8s.io \"gone\" not "
+                  "found"));
+}
+
+TEST_F(Runtime, SubPathsAreBoundBeforeTheContainerIsCreated) {
+  pod.mutable_spec()->add_volumes()->set_name("data");
+  auto& container = *pod.mutable_spec()->mutable_containers(0);
+  auto& env = *container.add_env();
+  env.set_name("WHERE");
+  env.set_value("here");
+  auto& mount = *container.add_volumemounts();
+  mount.set_name("data");
+  mount.set_mountpath("/data");
+  mount.set_subpathexpr("$(WHERE)/x");
+  EXPECT_TRUE(sync().ok());
+  const std::string target = "/var/lib/kubelet/pods/u1/volume-subpaths/data/main/0";
+  EXPECT_THAT(world.volumes.sub_paths,
+              ElementsAre(SubPathRequest{0, "data", "main", "/volumes/data", "here/x", target}));
+  EXPECT_EQ(world.cri.newest("u1", "main")->config.mounts[0].host_path, target);
+}
+
+TEST_F(Runtime, ASubPathThatCannotBeMadeIsTold) {
+  pod.mutable_spec()->add_volumes()->set_name("data");
+  auto& mount = *pod.mutable_spec()->mutable_containers(0)->add_volumemounts();
+  mount.set_name("data");
+  mount.set_mountpath("/data");
+  mount.set_subpath("x");
+  world.volumes.sub_path_fails = Error(ErrorKind::invalid, "failed to prepare subPath for volumeMount \"data\"");
+  EXPECT_EQ(sync().waiting.at("main").message, "failed to prepare subPath for volumeMount \"data\"");
+  mount.clear_subpath();
+  mount.set_subpathexpr("$(NONE)");
+  EXPECT_EQ(sync().waiting.at("main").message, "missing value for NONE");
+  EXPECT_THAT(world.files.prepared, IsEmpty()) << "before the hosts file";
+}
+
+TEST_F(Runtime, VariablesComeFromFilesOfTheMountedVolumes) {
+  pod.mutable_spec()->add_volumes()->set_name("data");
+  auto& env = *pod.mutable_spec()->mutable_containers(0)->add_env();
+  env.set_name("A");
+  auto& ref = *env.mutable_valuefrom()->mutable_filekeyref();
+  ref.set_volumename("data");
+  ref.set_path("conf/env");
+  ref.set_key("K");
+  EXPECT_EQ(sync().waiting.at("main").message, "couldn't parse env file");
+  world.files.host_files["/volumes/data/conf/env"] = "L='1'\n";
+  EXPECT_EQ(sync().waiting.at("main").message,
+            "environment variable key \"K\" not found in file \"/volumes/data/conf/env\"");
+  world.files.host_files["/volumes/data/conf/env"] = "K='v'\n";
+  EXPECT_TRUE(sync().ok());
+  EXPECT_THAT(world.cri.newest("u1", "main")->config.envs, Contains(cri::KeyValue{"A", "v"}));
+}
+
+TEST_F(Runtime, AnEphemeralContainerNeedsItsTarget) {
+  sync();
+  auto& debug = *pod.mutable_spec()->add_ephemeralcontainers();
+  debug.set_targetcontainername("none");
+  auto& common = *debug.mutable_ephemeralcontainercommon();
+  common.set_name("debug");
+  common.set_image("image:1");
+  EXPECT_EQ(sync().waiting.at("debug").message, "unable to find target container none");
+  debug.set_targetcontainername("main");
+  EXPECT_TRUE(sync().ok());
+  const auto& options = *world.cri.newest("u1", "debug")->config.linux_config->security_context->namespace_options;
+  EXPECT_EQ(options.pid, cri::NamespaceMode::target);
+  EXPECT_EQ(options.target_id, world.cri.newest("u1", "main")->id);
 }
 
 TEST_F(Runtime, OnTheHostNetworkTheHostsFileIsTheNodes) {

@@ -56,8 +56,34 @@ Task<Result<std::string>> FakePodFiles::read_host_file(std::string path) {
   co_return found->second;
 }
 
+Task<Result<std::string>> FakePodFiles::read_volume_file(std::string volume, std::string path) {
+  return read_host_file(volume + "/" + path);
+}
+
+Task<Status> FakePodFiles::write_pod_file(std::string uid, std::string name, std::string content) {
+  if (!pod_file_fails.ok()) co_return pod_file_fails;
+  pod_texts[{uid, name}] = std::move(content);
+  co_return Status();
+}
+
+Task<Status> FakePodFiles::remove_pod_file(std::string uid, std::string name) {
+  if (!pod_file_fails.ok()) co_return pod_file_fails;
+  pod_texts.erase({uid, name});
+  co_return Status();
+}
+
+Task<Result<PodFileTexts>> FakePodFiles::pod_files(std::string name) {
+  if (!pod_file_fails.ok()) co_return pod_file_fails.error();
+  PodFileTexts texts;
+  for (const auto& [key, text] : pod_texts) {
+    if (key.second == name) texts.emplace(key.first, text);
+  }
+  co_return texts;
+}
+
 Task<Status> FakePodFiles::remove_pod_directory(std::string uid) {
   pods.erase(uid);
+  std::erase_if(pod_texts, [&](const auto& entry) { return entry.first.first == uid; });
   co_return Status();
 }
 
@@ -98,6 +124,11 @@ Task<Result<ResolvedVolumes>> FakePodVolumes::mount(api::PodPtr pod) {
   ResolvedVolumes resolved;
   for (const auto& volume : pod->spec().volumes()) resolved[volume.name()].host_path = "/volumes/" + volume.name();
   co_return resolved;
+}
+
+Task<Status> FakePodVolumes::prepare_sub_path(api::PodPtr, SubPathRequest request) {
+  sub_paths.push_back(std::move(request));
+  co_return sub_path_fails;
 }
 
 Task<Status> FakePodVolumes::unmount(std::string uid) {

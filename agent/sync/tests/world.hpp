@@ -36,6 +36,8 @@ class FakePodFiles final : public PodFiles {
   std::map<std::string, std::string> host_files = {{"/etc/hosts", "127.0.0.1 localhost\n"},
                                                    {"/etc/resolv.conf", "nameserver 10.0.0.2\n"}};
   std::vector<ContainerFiles> prepared;
+  std::map<std::pair<std::string, std::string>, std::string> pod_texts;  // by UID and name
+  Status pod_file_fails;
   Status pod_directories_fail;
   Status log_directory_fails;
   Status prepare_fails;
@@ -48,6 +50,10 @@ class FakePodFiles final : public PodFiles {
   base::Task<std::string> termination_message(std::string path) override;
   base::Task<std::string> log_tail(std::string path) override;
   base::Task<Result<std::string>> read_host_file(std::string path) override;
+  base::Task<Result<std::string>> read_volume_file(std::string volume, std::string path) override;
+  base::Task<Status> write_pod_file(std::string uid, std::string name, std::string content) override;
+  base::Task<Status> remove_pod_file(std::string uid, std::string name) override;
+  base::Task<Result<PodFileTexts>> pod_files(std::string name) override;
   base::Task<Status> remove_pod_directory(std::string uid) override;
   base::Task<Result<std::vector<std::string>>> pod_directories() override;
   base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;
@@ -62,8 +68,11 @@ class FakePodVolumes final : public PodVolumes {
   std::set<std::string> mounted;  // UIDs
   std::map<std::string, Error> mount_fails;
   std::map<std::string, Error> unmount_fails;
+  std::vector<SubPathRequest> sub_paths;
+  Status sub_path_fails;
 
   base::Task<Result<ResolvedVolumes>> mount(api::PodPtr pod) override;
+  base::Task<Status> prepare_sub_path(api::PodPtr pod, SubPathRequest request) override;
   base::Task<Status> unmount(std::string uid) override;
 };
 

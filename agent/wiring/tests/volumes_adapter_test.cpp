@@ -110,7 +110,7 @@ struct Volumes : testing::Test {
   FakePodObjects objects;
   std::shared_ptr<volume::FakeMounts> mounts = std::make_shared<volume::FakeMounts>();
   FakeEvents events;
-  VolumesAdapter adapter{pool, facts, objects, events, mounts};
+  VolumesAdapter adapter{pool, facts, objects, events, {}, mounts};
   api::PodPtr pod;
   json recording;
 };
