@@ -203,8 +203,8 @@ TEST_F(PostStart, AFailureKillsTheContainerAndIsShownWhileItWaits) {
   EXPECT_EQ(started[2], "N Killing spec.containers{main}: FailedPostStartHook");
   // The other container runs; this one comes back by its policy, and when its hook succeeds it stays.
   hooks["greet"] = {};
-  ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 2; }, 60s));
-  EXPECT_EQ(brain.container("u1", "main")->restartcount(), 1);
+  ASSERT_TRUE(world.until([&] { return brain.container("u1", "main")->restartcount() == 1; }, 60s));
+  EXPECT_EQ(world.cri.running("u1"), 2u);
 }
 
 TEST_F(PostStart, AFailureEndsAPodThatNeverRestarts) {
