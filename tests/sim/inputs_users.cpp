@@ -1,0 +1,234 @@
+// What users ask for.
+#include "api/json_codec.hpp"
+#include "api/quantity.hpp"
+#include "tests/sim/inputs.hpp"
+#include "tests/sim/pod_maker.hpp"
+
+namespace keelson::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint64_t kNames = 8;  // API pods that live at once, at most
+constexpr char kControl[] = "control";
+
+}  // namespace
+
+std::string Inputs::some_name() { return "pod-" + std::to_string(below(kNames)); }
+
+std::optional<api::Pod> Inputs::some_api_pod() {
+  const std::vector<api::Pod> all = world_.api.list<api::Pod>(kNamespace);
+  std::vector<api::Pod> candidates;
+  for (const api::Pod& pod : all) {
+    if (!is_mirror(pod) && pod.metadata().name() != kControl) candidates.push_back(pod);
+  }
+  if (candidates.empty()) return std::nullopt;
+  return candidates[below(candidates.size())];
+}
+
+void Inputs::create_pod() {
+  const std::string name = some_name();
+  if (world_.api.get<api::Pod>(kNamespace, name)) return;
+  const api::Pod pod = make_api_pod(name, random_);
+  auto made = world_.api.create(pod);
+  if (!made.ok()) return tell("pod " + name + " is refused: " + made.error().message());
+  tell("creates pod " + name + " " + made->metadata().uid());
+}
+
+void Inputs::delete_pod() {
+  const std::string name = some_name();
+  const auto pod = world_.api.get<api::Pod>(kNamespace, name);
+  if (!pod || is_mirror(*pod)) return;
+  std::optional<std::int64_t> grace;
+  if (chance(30)) grace = static_cast<std::int64_t>(1 + below(60));
+  tell("deletes pod " + name + (grace ? " with grace " + std::to_string(*grace) : ""));
+  (void)world_.api.remove<api::Pod>(kNamespace, name, grace).ok();
+}
+
+void Inputs::force_delete_pod() {
+  const std::string name = some_name();
+  const auto pod = world_.api.get<api::Pod>(kNamespace, name);
+  if (!pod) return;
+  tell("removes pod " + name + " by force");
+  if (PodLife* life = ledger_.find(pod->metadata().uid())) life->forced = true;
+  (void)world_.api.remove<api::Pod>(kNamespace, name, 0).ok();
+}
+
+void Inputs::write_manifest() {
+  const std::string name = "static-" + std::to_string(below(3));
+  const api::Pod pod = make_static_pod(name, random_);
+  const std::string file = name + ".yaml";
+  if (const auto before = world_.manifest_files.find(file); before != world_.manifest_files.end()) {
+    ledger_.on_manifest_gone(before->second.metadata().uid());
+  }
+  world_.put_manifest(file, api::encode_json(pod));
+  const api::Pod& read = world_.manifest_files.at(file);
+  ledger_.on_manifest(read);
+  tell("writes manifest " + file + " " + read.metadata().uid());
+  if (SimAgent* agent = control_.agent()) agent->manifests_changed();
+}
+
+void Inputs::remove_manifest() {
+  if (world_.manifest_files.empty()) return;
+  const auto found =
+      std::next(world_.manifest_files.begin(), static_cast<std::ptrdiff_t>(below(world_.manifest_files.size())));
+  ledger_.on_manifest_gone(found->second.metadata().uid());
+  tell("removes manifest " + found->first);
+  world_.manifest_files.erase(found);
+  if (SimAgent* agent = control_.agent()) agent->manifests_changed();
+}
+
+// Out and in again under the same UID.
+void Inputs::rewrite_same_manifest() {
+  if (world_.manifest_files.empty()) return;
+  const auto found =
+      std::next(world_.manifest_files.begin(), static_cast<std::ptrdiff_t>(below(world_.manifest_files.size())));
+  const std::string file = found->first;
+  const api::Pod pod = found->second;
+  ledger_.on_manifest_gone(pod.metadata().uid());
+  tell("removes manifest " + file + " for a moment");
+  world_.manifest_files.erase(found);
+  if (SimAgent* agent = control_.agent()) agent->manifests_changed();
+  control_.pass(1ms * below(5'000));
+  tell("puts manifest " + file + " back");
+  world_.manifest_files[file] = pod;
+  ledger_.on_manifest(pod);
+  if (SimAgent* agent = control_.agent()) agent->manifests_changed();
+}
+
+// A second deletion, with another grace period: only a shorter one counts.
+void Inputs::delete_again() {
+  const auto pod = some_api_pod();
+  if (!pod || !pod->metadata().has_deletiontimestamp()) return;
+  const auto grace = static_cast<std::int64_t>(1 + below(30));
+  tell("deletes pod " + pod->metadata().name() + " again with grace " + std::to_string(grace));
+  (void)world_.api.remove<api::Pod>(kNamespace, pod->metadata().name(), grace).ok();
+}
+
+// What may be changed of a pod.
+void Inputs::edit_pod() {
+  auto pod = some_api_pod();
+  if (!pod) return;
+  std::string what;
+  switch (below(3)) {
+    case 0: {
+      auto& container = *pod->mutable_spec()->mutable_containers(0);
+      container.set_image("image:" + std::to_string(1 + below(3)));
+      what = "image of " + container.name() + " to " + container.image();
+      break;
+    }
+    case 1:
+      (*pod->mutable_metadata()->mutable_labels())["edit"] = std::to_string(below(1000));
+      what = "a label";
+      break;
+    default: {
+      const std::int64_t now = pod->spec().activedeadlineseconds();
+      if (now == 1) return;
+      const std::int64_t limit = now > 0 ? now : 600;
+      pod->mutable_spec()->set_activedeadlineseconds(
+          1 + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(limit))));
+      what = "activeDeadlineSeconds to " + std::to_string(pod->spec().activedeadlineseconds());
+      break;
+    }
+  }
+  tell("edits pod " + pod->metadata().name() + ": " + what);
+  auto done = world_.api.update(*pod);
+  if (!done.ok()) tell("which is refused: " + done.error().message());
+}
+
+// CPU and memory in place: more or less of what it has.
+void Inputs::resize_pod() {
+  auto pod = some_api_pod();
+  if (!pod || is_terminal(*pod) || pod->metadata().has_deletiontimestamp()) return;
+  const std::uint64_t percent = 30 + below(300);
+  bool any = false;
+  for (auto& container : *pod->mutable_spec()->mutable_containers()) {
+    for (auto* map :
+         {container.mutable_resources()->mutable_requests(), container.mutable_resources()->mutable_limits()}) {
+      for (auto& [name, quantity] : *map) {
+        const auto before = api::Quantity::parse(quantity.string());
+        if (!before.ok()) continue;
+        const bool cpu = name == "cpu";
+        const std::int64_t now = cpu ? before->milli_value() : before->value() >> 20;
+        const std::int64_t then = std::max<std::int64_t>(1, now * static_cast<std::int64_t>(percent) / 100);
+        quantity.set_string(std::to_string(then) + (cpu ? "m" : "Mi"));
+        any = true;
+      }
+    }
+  }
+  if (!any) return;
+  ledger_.pod(pod->metadata().uid()).resized = true;
+  tell("resizes pod " + pod->metadata().name() + " to " + std::to_string(percent) + "%");
+  auto done = world_.api.update_sub(*pod, "resize");
+  if (!done.ok()) tell("which is refused: " + done.error().message());
+}
+
+void Inputs::debug_pod() {
+  auto pod = some_api_pod();
+  if (!pod || pod->spec().ephemeralcontainers_size() > 1 || is_terminal(*pod)) return;
+  auto& container = *pod->mutable_spec()->add_ephemeralcontainers()->mutable_ephemeralcontainercommon();
+  container.set_name("debug-" + std::to_string(pod->spec().ephemeralcontainers_size()));
+  container.set_image("image:1");
+  container.set_imagepullpolicy("IfNotPresent");
+  container.set_terminationmessagepolicy("File");
+  tell("debugs pod " + pod->metadata().name());
+  auto done = world_.api.update_sub(*pod, "ephemeralcontainers");
+  if (!done.ok()) tell("which is refused: " + done.error().message());
+}
+
+// A controller decides about a readiness gate.
+void Inputs::set_gate() {
+  auto pod = some_api_pod();
+  if (!pod || pod->spec().readinessgates_size() == 0) return;
+  const std::string type = pod->spec().readinessgates(0).conditiontype();
+  const std::string value = chance(70) ? "True" : "False";
+  api::core::PodCondition* condition = nullptr;
+  for (auto& entry : *pod->mutable_status()->mutable_conditions()) {
+    if (entry.type() == type) condition = &entry;
+  }
+  if (condition == nullptr) condition = pod->mutable_status()->add_conditions();
+  condition->set_type(type);
+  condition->set_status(value);
+  tell("sets the readiness gate of pod " + pod->metadata().name() + " to " + value);
+  (void)world_.api.update_status(*pod).ok();
+}
+
+void Inputs::write_config_map() {
+  api::core::ConfigMap map;
+  map.mutable_metadata()->set_name("settings");
+  map.mutable_metadata()->set_namespace_(kNamespace);
+  (*map.mutable_data())["key"] = std::to_string(below(1000));
+  if (world_.api.get<api::core::ConfigMap>(kNamespace, "settings")) return;
+  tell("writes ConfigMap settings");
+  (void)world_.api.create(map).ok();
+}
+
+void Inputs::remove_config_map() {
+  if (!world_.api.get<api::core::ConfigMap>(kNamespace, "settings")) return;
+  tell("removes ConfigMap settings");
+  (void)world_.api.remove<api::core::ConfigMap>(kNamespace, "settings").ok();
+}
+
+// The control pod comes, or goes.
+void Inputs::control_pod() {
+  const auto present = world_.api.get<api::Pod>(kNamespace, kControl);
+  if (present) {
+    if (present->metadata().has_deletiontimestamp() || chance(50)) return;
+    tell("deletes the control pod");
+    (void)world_.api.remove<api::Pod>(kNamespace, kControl).ok();
+    return;
+  }
+  auto made = world_.api.create(make_control_pod(kControl));
+  KEELSON_CHECK(made.ok());
+  ledger_.pod(made->metadata().uid()).control = true;
+  tell("creates the control pod " + made->metadata().uid());
+}
+
+void Inputs::end_control() {
+  const auto present = world_.api.get<api::Pod>(kNamespace, kControl);
+  if (present && world_.cri.end_process(present->metadata().uid(), "main", 1))
+    tell("ends the process of the control pod");
+}
+
+}  // namespace keelson::sim

@@ -1,0 +1,82 @@
+// Invariants of what the runtime shows: what runs, and beside what.
+#include <map>
+#include <set>
+
+#include "tests/sim/invariants.hpp"
+
+namespace keelson::sim {
+namespace {
+
+using Kind = fakes::FakeCri::Happening::Kind;
+
+class OneLiveInstance final : public Invariant {
+ public:
+  explicit OneLiveInstance(View view)
+      : Invariant("one-live-instance",
+                  "two instances of a container would fight over its volumes and ports (contract 02 §6)"),
+        view_(view) {}
+
+  void on_runtime(const fakes::FakeCri::Happening& happening) override {
+    if (happening.kind == Kind::sandbox_created) return one_sandbox(happening);
+    if (happening.kind != Kind::container_started) return;
+    const PodLife* pod = view_.ledger.find(happening.container->pod_uid);
+    const std::string& name = happening.container->config.metadata.name;
+    int running = 0;
+    for (const Instance& instance : pod->instances) running += instance.name == name && instance.running();
+    if (running > 1)
+      violated("container " + name + " of pod " + pod->name + " runs " + std::to_string(running) + " times");
+  }
+
+ private:
+  void one_sandbox(const fakes::FakeCri::Happening& happening) {
+    const PodLife* pod = view_.ledger.find(happening.sandbox->config.metadata.uid);
+    int ready = 0;
+    for (const auto& [id, is_ready] : pod->sandboxes) ready += is_ready;
+    if (ready > 1) violated("pod " + pod->name + " has " + std::to_string(ready) + " ready sandboxes");
+  }
+
+  View view_;
+};
+
+class NamesakesApart final : public Invariant {
+ public:
+  explicit NamesakesApart(View view)
+      : Invariant("namesakes-apart", "two static pods of one full name never run together (contract 02 §4.1)"),
+        view_(view) {}
+
+  void on_runtime(const fakes::FakeCri::Happening& happening) override {
+    if (happening.kind != Kind::container_started) return;
+    const PodLife* pod = view_.ledger.find(happening.container->pod_uid);
+    if (pod == nullptr || !pod->is_static) return;
+    for (const auto& [uid, other] : view_.ledger.pods()) {
+      if (uid == pod->uid || other.name != pod->name || !other.is_static || !other.any_running()) continue;
+      violated("pod " + pod->name + " runs as " + pod->uid + " and still as " + uid);
+    }
+  }
+
+ private:
+  View view_;
+};
+
+class RuntimeRules final : public Invariant {
+ public:
+  explicit RuntimeRules(View view)
+      : Invariant("runtime-rules", "nothing may be asked of a runtime that destroys what runs (contract 02 §9, §20)"),
+        view_(view) {}
+  void on_runtime(const fakes::FakeCri::Happening&) override {
+    if (!view_.world.cri.violations().empty()) violated(view_.world.cri.violations().front());
+  }
+
+ private:
+  View view_;
+};
+
+}  // namespace
+
+void add_runtime_invariants(View view, Invariants& all) {
+  all.push_back(std::make_unique<OneLiveInstance>(view));
+  all.push_back(std::make_unique<NamesakesApart>(view));
+  all.push_back(std::make_unique<RuntimeRules>(view));
+}
+
+}  // namespace keelson::sim

@@ -1,0 +1,20 @@
+// Pods of every kind, made at random.
+//
+// Pure but for the random source. Source: contract 02 §6.
+#pragma once
+
+#include <string>
+
+#include "api/objects.hpp"
+#include "base/backoff.hpp"
+
+namespace keelson::sim {
+
+// A pod for the API server, bound to the node, not yet defaulted.
+api::Pod make_api_pod(const std::string& name, base::Random& random);
+// The same for a manifest: nothing that needs the API.
+api::Pod make_static_pod(const std::string& name, base::Random& random);
+// A plain pod that no fault is aimed at.
+api::Pod make_control_pod(const std::string& name);
+
+}  // namespace keelson::sim
