@@ -40,6 +40,19 @@ Task<std::string> FilesWire::log_tail(std::string path) {
 Task<Result<std::string>> FilesWire::read_host_file(std::string path) {
   return wire_.call(disk_.visit("read_host_file", path, disk_.files.read_host_file(path)));
 }
+Task<Result<std::string>> FilesWire::read_volume_file(std::string volume, std::string path) {
+  const std::string about = volume + "/" + path;
+  return wire_.call(disk_.visit("read_volume_file", about, disk_.files.read_volume_file(volume, path)));
+}
+Task<Status> FilesWire::write_pod_file(std::string uid, std::string name, std::string content) {
+  return wire_.call(disk_.visit("write_pod_file", uid, disk_.files.write_pod_file(uid, name, std::move(content))));
+}
+Task<Status> FilesWire::remove_pod_file(std::string uid, std::string name) {
+  return wire_.call(disk_.visit("remove_pod_file", uid, disk_.files.remove_pod_file(uid, name)));
+}
+Task<Result<agent::PodFileTexts>> FilesWire::pod_files(std::string name) {
+  return wire_.call(disk_.visit("pod_files", name, disk_.files.pod_files(name)));
+}
 Task<Status> FilesWire::remove_pod_directory(std::string uid) {
   return wire_.call(disk_.visit("remove_pod_directory", uid, disk_.files.remove_pod_directory(uid)));
 }
@@ -55,6 +68,10 @@ Task<Status> FilesWire::remove_orphan_logs(std::vector<std::string> keep) {
 
 Task<Result<agent::ResolvedVolumes>> VolumesWire::mount(api::PodPtr pod) {
   return wire_.call(disk_.visit("mount", pod->metadata().uid(), disk_.volumes.mount(pod)));
+}
+Task<Status> VolumesWire::prepare_sub_path(api::PodPtr pod, agent::SubPathRequest request) {
+  const std::string uid = pod->metadata().uid();
+  return wire_.call(disk_.visit("prepare_sub_path", uid, disk_.volumes.prepare_sub_path(pod, std::move(request))));
 }
 Task<Status> VolumesWire::unmount(std::string uid) {
   return wire_.call(disk_.visit("unmount", uid, disk_.volumes.unmount(uid)));

@@ -53,6 +53,10 @@ class FilesWire final : public agent::PodFiles {
   base::Task<std::string> termination_message(std::string path) override;
   base::Task<std::string> log_tail(std::string path) override;
   base::Task<Result<std::string>> read_host_file(std::string path) override;
+  base::Task<Result<std::string>> read_volume_file(std::string volume, std::string path) override;
+  base::Task<Status> write_pod_file(std::string uid, std::string name, std::string content) override;
+  base::Task<Status> remove_pod_file(std::string uid, std::string name) override;
+  base::Task<Result<agent::PodFileTexts>> pod_files(std::string name) override;
   base::Task<Status> remove_pod_directory(std::string uid) override;
   base::Task<Result<std::vector<std::string>>> pod_directories() override;
   base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;
@@ -67,6 +71,7 @@ class VolumesWire final : public agent::PodVolumes {
  public:
   VolumesWire(Wire& wire, Disk& disk) : wire_(wire), disk_(disk) {}
   base::Task<Result<agent::ResolvedVolumes>> mount(api::PodPtr pod) override;
+  base::Task<Status> prepare_sub_path(api::PodPtr pod, agent::SubPathRequest request) override;
   base::Task<Status> unmount(std::string uid) override;
 
  private:
