@@ -74,6 +74,9 @@ class RecordedPodObjects final : public agent::PodObjects {
   base::Task<Result<std::string>> token(api::PodPtr, std::string audience, std::int64_t) override {
     co_return "token for " + audience;
   }
+  base::Task<Result<std::shared_ptr<const api::core::ServiceAccount>>> service_account(api::PodPtr) override {
+    co_return Error(ErrorKind::not_found, "no service account is recorded");
+  }
   std::vector<agent::ServiceInfo> services_for(const std::string&) const override { return recorded_services(); }
   bool services_synced() const override { return true; }
 };
