@@ -104,8 +104,8 @@ struct Agent::Services {
         notifier(log),
         gate(loop),
         random(std::random_device{}()),
-        network(loop, clock, pool),
-        events(log) {}
+        events(log),
+        network(loop, clock, pool) {}
 
   // --- Start, in order ---
   Status prepare();

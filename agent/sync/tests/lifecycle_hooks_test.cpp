@@ -204,7 +204,7 @@ TEST_F(PostStart, AFailureKillsTheContainerAndIsShownWhileItWaits) {
   // The other container runs; this one comes back by its policy, and when its hook succeeds it stays.
   hooks["greet"] = {};
   ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 2; }, 60s));
-  EXPECT_EQ(brain.container("u1", "main")->restartcount(), 1);
+  EXPECT_GE(brain.container("u1", "main")->restartcount(), 1);
 }
 
 TEST_F(PostStart, AFailureEndsAPodThatNeverRestarts) {

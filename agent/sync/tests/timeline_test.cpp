@@ -110,6 +110,7 @@ struct OtherStatus {
 };
 constexpr OtherStatus kSkipped[] = {
     {"crash", 6, "the exit alone: our back-off shows at once, a kubelet's with its next sync a second later"},
+    {"sidecar", 4, "started and not ready: without a readiness probe we tell both at once"},
 };
 constexpr OtherStatus kMore[] = {
     {"badcmd", 5, "our back-off shows at once; the recorded pod was deleted before the kubelet's next sync"},
@@ -292,9 +293,10 @@ struct Timeline : ::testing::TestWithParam<std::string> {
   fakes::FakeApiTransport transport{server, world.clock, {"system:node:tb-node", {"system:nodes"}}};
   kube::Client client{world.loop, world.clock, transport, {}, {}};
   ClusterPods pods{world.loop, world.clock, world.random, client, kNode, {}};
-  ObjectCache cache{client, world.random, 1min, {}};
-  ServiceList services{client, world.random, {}};
-  TokenCache tokens{client, world.random, {}};
+  base::Random other_random{7};  // that of the world decides when probes run
+  ObjectCache cache{client, other_random, 1min, {}};
+  ServiceList services{client, other_random, {}};
+  TokenCache tokens{client, other_random, {}};
   ApiPodObjects objects{client, cache, services, tokens};
   Brain brain{world, 300s, &pods.sink(), &objects};
   base::Gate gate{world.loop};
@@ -351,11 +353,12 @@ TEST_P(Timeline, IsTheKubelets) {
   }
 }
 
+// All recorded pods but `volumes`: the fake volumes have no sub-paths.
 INSTANTIATE_TEST_SUITE_P(Pods, Timeline,
                          ::testing::Values("plain", "guaranteed", "dnsdefault", "security", "privileged", "sysctl",
                                            "init", "crash", "fail", "succeed", "oom", "toobig", "wronglabel", "probes",
                                            "readiness-fail", "badcmd", "badimage", "env", "ephemeral", "hooks",
-                                           "hostusers", "imagevol", "missingcm", "missingvol", "nevercreate",
+                                           "hostusers", "imagevol", "missingcm", "missingvol", "nevercreate", "sidecar",
                                            "stopsignal"));
 
 }  // namespace
