@@ -350,7 +350,8 @@ std::chrono::seconds PodWorker::grace() const {
   std::int64_t seconds =
       pod_->spec().has_terminationgraceperiodseconds() ? pod_->spec().terminationgraceperiodseconds() : 30;
   if (termination_ && termination_->grace) seconds = termination_->grace->count();
-  return std::chrono::seconds(std::max<std::int64_t>(1, seconds));
+  constexpr std::int64_t kMost = 100ll * 365 * 24 * 3600;  // a clock of nanoseconds holds no more
+  return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 1, kMost));
 }
 
 base::Task<base::Duration> PodWorker::terminating_round() {

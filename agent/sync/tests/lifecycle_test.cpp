@@ -365,6 +365,20 @@ TEST_F(Lifecycle, AGracePeriodOfZeroCountsAsNotGiven) {
   }
 }
 
+TEST_F(Lifecycle, AGracePeriodBeyondAllTimeIsNoReasonToFail) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_terminationgraceperiodseconds(std::numeric_limits<std::int64_t>::max());
+  pod.mutable_spec()->set_activedeadlineseconds(std::numeric_limits<std::int64_t>::max());
+  auto& hooks = *pod.mutable_spec()->mutable_containers(0)->mutable_lifecycle();
+  hooks.mutable_prestop()->mutable_sleep()->set_seconds(3);
+  set(pod);
+  ASSERT_TRUE(running());
+  Termination termination{"somebody needs its room", std::nullopt, ForcedEnd{"Failed", "Preempting", "out", ""}};
+  termination.evicts = true;
+  worker().terminate(termination);
+  ASSERT_TRUE(finished());
+}
+
 TEST_F(Lifecycle, APodThatIsOverInTheApiIsNotEvenKilledByANewAgent) {
   world.cri.script = [](auto&, auto&, auto) { return FakeRun{1s, 0}; };
   set(make("Never"));
