@@ -26,6 +26,7 @@ Task<probes::HttpOutcome> HookWire::travel(base::Duration) {
   const auto takes = std::chrono::milliseconds(world_.random() % 300);
   co_await world_.clock.sleep_for(takes);
   probes::HttpOutcome out;
+  out.kind = probes::HttpOutcome::Kind::answered;
   out.status = 200;
   co_return out;
 }
