@@ -70,7 +70,7 @@ TEST_F(ProbeTest, ACommandThatTakesTooLongFails) {
   place(with_state("slow", main));
   start();
   ASSERT_TRUE(eventually("the probe to fail", [&] {
-    return story_text("slow").find("Readiness probe failed: command \"sleep 20\" timed out") != std::string::npos;
+    return story_text("slow").find(R"(Readiness probe failed: command \"sleep 20\" timed out)") != std::string::npos;
   }));
   EXPECT_FALSE(ready("slow"));
 }
