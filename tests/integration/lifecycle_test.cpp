@@ -106,7 +106,7 @@ TEST_F(LifecycleTest, SidecarsServeUntilTheOthersHaveEnded) {
 
 TEST_F(LifecycleTest, AllContainersRestartInPlaceByARule) {
   json trigger = writer(
-      "trigger", "test -f /book/once && " + tells_its_end("trigger") + " || { touch /book/once; sleep 1; exit 42; }");
+      "trigger", "if ! test -f /book/once; then touch /book/once; sleep 1; exit 42; fi; " + tells_its_end("trigger"));
   trigger["restartPolicy"] = "Never";
   trigger["restartPolicyRules"] = {
       {{"action", "RestartAllContainers"}, {"exitCodes", {{"operator", "In"}, {"values", {42}}}}}};
