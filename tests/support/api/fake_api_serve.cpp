@@ -91,7 +91,8 @@ Outcome<ApiAnswer> ApiBackend::serve_resource(const ApiRequest& request, const R
   if (!info.kind->stored && info.verb != "create") return method_not_allowed();
   if (info.kind->resource.namespaced && info.ns.empty() && !info.name.empty()) return no_such_path();
   if (!info.subresource.empty() && (reads || info.verb.starts_with("delete"))) {
-    const bool has = info.subresource == "status" && info.kind->status;
+    const bool of_pods = info.subresource == "resize" || info.subresource == "ephemeralcontainers";
+    const bool has = (info.subresource == "status" && info.kind->status) || (of_pods && info.kind->is("pods"));
     if (!has || info.verb != "get") return no_such_path();
   }
   if (info.verb == "get") return serve_get(info, how, stale);
