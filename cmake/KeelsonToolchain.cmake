@@ -36,6 +36,8 @@ add_compile_definitions(
   BOOST_ASIO_DISABLE_VISIBILITY
   $<$<CONFIG:Debug>:KEELSON_DEBUG_CHECKS=1>)
 if(KEELSON_SANITIZE)
+  # As quick to compile as -O0 with half the code, and what runs (thousands of simulated lives) is several times faster.
+  string(REPLACE "-O0" "-Og" CMAKE_CXX_FLAGS_DEBUG "${CMAKE_CXX_FLAGS_DEBUG}")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=address,undefined)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

@@ -242,11 +242,14 @@ base::Task<Status> MirrorPods::remove(SlotPtr slot, bool only_this) {
   std::string ns = mirror->metadata().namespace_();
   std::string name = mirror->metadata().name();
   std::string precondition = only_this ? uid : "";
-  const Status status = co_await api_.remove(std::move(ns), std::move(name), std::move(precondition));
-  // Not found, or another one by now: this one is gone.
-  const bool gone =
-      !status.ok() && (status.error().kind() == ErrorKind::not_found || status.error().kind() == ErrorKind::conflict);
-  if (!status.ok() && !gone) co_return Error(status.error()).wrap("while deleting it");
+  const Status status = co_await api_.remove(ns, name, std::move(precondition));
+  bool gone = status.ok() || status.error().kind() == ErrorKind::not_found;
+  if (!gone && status.error().kind() == ErrorKind::conflict) {
+    // Another one by now, or a conflict of writers: only a look tells.
+    auto seen = co_await api_.get(ns, name);
+    gone = seen.ok() ? seen->metadata().uid() != uid : seen.error().kind() == ErrorKind::not_found;
+  }
+  if (!gone) co_return Error(status.error()).wrap("while deleting it");
   slot->removed_uid = uid;
   copies_.forget(uid);
   log_.info("Deleted a mirror pod", {{"pod", slot->full_name}, {"uid", uid}});

@@ -346,16 +346,16 @@ base::Task<StatusWriter::Outcome> StatusWriter::remove(EntryPtr entry, api::PodP
   std::string name = copy->metadata().name();
   std::string uid = copy->metadata().uid();
   const Status status = co_await api_.remove(std::move(ns), std::move(name), std::move(uid));
-  const bool other = !status.ok() && status.error().kind() == ErrorKind::conflict;
   const bool gone = !status.ok() && status.error().kind() == ErrorKind::not_found;
-  if (status.ok() || other || gone) {
+  if (status.ok() || gone) {
     if (away_) api_is_back();
     // Finalizers may keep the object; that is nothing to repeat the request for.
     entry->delete_sent = !gone;
-    co_return other || gone ? Outcome::gone : Outcome::told;
+    co_return gone ? Outcome::gone : Outcome::told;
   }
   const Outcome outcome = failed(entry, "delete", status.error());
-  if (status.error().code() != 403) co_return outcome;
+  // A conflict may be one of UIDs, or one of writers.
+  if (status.error().code() != 403 && status.error().kind() != ErrorKind::conflict) co_return outcome;
   const Outcome seen = co_await look_again(entry, copy);
   co_return seen;
 }

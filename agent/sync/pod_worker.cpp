@@ -163,8 +163,10 @@ base::Task<void> PodWorker::rounds() {
       next = std::get<0>(ended);
     }
     if (state_ != at_start) continue;
-    if (const auto end = deadline(); end && state_ == WorkerState::sync) {
-      next = std::clamp<base::Duration>(*end - context_.clock.steady_now(), base::Duration::zero(), next);
+    // One that is over already has been seen by the round; if that could do nothing about it, it is tried again like
+    // all.
+    if (const auto end = deadline(); end && state_ == WorkerState::sync && !is_overdue()) {
+      next = std::min<base::Duration>(*end - context_.clock.steady_now(), next);
     }
     auto pause = bell_.wait() || context_.clock.sleep_for(next);
     co_await std::move(pause);

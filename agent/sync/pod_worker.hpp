@@ -97,6 +97,7 @@ class PodWorker {
   const ObservedPtr& observed() const { return observed_; }
   Journal& journal() { return journal_; }
   const std::optional<Termination>& termination() const { return termination_; }
+  RestartBackoff& backoff() { return backoff_; }
   std::optional<base::SteadyTime> backoff_end(const std::string& container) const;
 
  private:

@@ -181,7 +181,7 @@ void PodWorkers::reconcile() {
     if (worker->state() == WorkerState::finished && wanted_.count(uid) == 0) gone.push_back(uid);
   }
   for (const std::string& uid : gone) {
-    workers_.erase(uid);
+    drop(uid);
     context_.sink.forget(uid);
     if (pod_gone_) pod_gone_(uid);
   }
@@ -260,8 +260,22 @@ void PodWorkers::start_worker(const std::string& uid, api::PodPtr pod) {
     context_.loop.post([this, uid] { finished(uid); });
   });
   PodWorker& started = *worker;
+  if (auto kept = backoffs_.extract(uid)) started.backoff() = std::move(kept.mapped());
   workers_[uid] = std::move(worker);
   started.start(gate_);
+}
+
+// contract 02 §7: a manifest that is taken away and put back is the same pod; that its containers crash is not
+// forgotten.
+void PodWorkers::drop(const std::string& uid) {
+  const base::SteadyTime now = context_.clock.steady_now();
+  for (auto& [removed, backoff] : backoffs_) backoff.forget_old(now);
+  std::erase_if(backoffs_, [](const auto& entry) { return entry.second.size() == 0; });
+  const auto found = workers_.find(uid);
+  if (is_static(*found->second->pod()) && found->second->backoff().size() > 0) {
+    backoffs_.insert_or_assign(uid, std::move(found->second->backoff()));
+  }
+  workers_.erase(found);
 }
 
 void PodWorkers::finished(const std::string& uid) {
@@ -272,12 +286,12 @@ void PodWorkers::finished(const std::string& uid) {
   const auto wanted = wanted_.find(uid);
   const bool was_removed = done->termination() && done->termination()->deleted;
   if (wanted == wanted_.end()) {
-    workers_.erase(uid);
+    drop(uid);
     context_.sink.forget(uid);
     if (pod_gone_) pod_gone_(uid);
   } else if (was_removed && !wanted->second.pod->metadata().has_deletiontimestamp()) {
     // It was removed and came back while it was being ended: begin anew.
-    workers_.erase(uid);
+    drop(uid);
   }
   reconcile();
 }

@@ -103,6 +103,7 @@ class PodWorkers {
   void forget(const std::string& uid);
   void start_worker(const std::string& uid, api::PodPtr pod);
   void finished(const std::string& uid);
+  void drop(const std::string& uid);
   bool name_taken(const api::Pod& pod) const;
   bool abandoned(const std::string& uid) const;
   base::Task<void> clean_up(std::string uid);
@@ -117,6 +118,7 @@ class PodWorkers {
   bool told_ready_ = false;  // all of them have spoken, and the sink knows
   std::map<std::string, Wanted> wanted_;
   std::map<std::string, std::unique_ptr<PodWorker>> workers_;
+  std::map<std::string, RestartBackoff> backoffs_;  // of static pods that were removed, by UID
   std::function<void(const std::string&)> pod_gone_;
   Knowledge knowledge_;
   std::set<std::string> cleaning_;  // UIDs whose remains are being removed

@@ -102,6 +102,7 @@ Inputs::Inputs(World& world, Ledger& ledger, AgentControl control, std::uint64_t
 void Inputs::on_call(base::Duration takes) {
   const fakes::FakeCall& call = world_.cri.calls().back();
   if (call.name == "stop_container") ledger_.on_stop_sent(call.id);
+  if (call.name == "list_containers") ledger_.on_listing();
   if (!world_.story.watched()) return;
   world_.story.note(time_text(world_.timeline.elapsed()) + " call " + call.name + " " + call.about + " " + call.id +
                     " takes " + std::to_string(takes.count() / 1000) + " us");
@@ -150,6 +151,7 @@ void Inputs::act() {
 
 void Inputs::end_faults() {
   quiet_ = true;
+  note_lost_events();
   clear_faults();
   probes_recover();
   runtime_comes();
@@ -365,6 +367,7 @@ void Inputs::forget_sandbox() {
 }
 
 void Inputs::lose_events() {
+  note_lost_events();
   world_.event_faults.lost = static_cast<int>(below(60));
   world_.event_faults.doubled = static_cast<int>(below(30));
   world_.event_faults.late = static_cast<int>(below(40));
@@ -374,6 +377,12 @@ void Inputs::lose_events() {
   tell("runtime events: " + std::to_string(world_.event_faults.lost) + "% lost, " +
        std::to_string(world_.event_faults.doubled) + "% doubled, " + std::to_string(world_.event_faults.late) +
        "% late");
+}
+
+// To be called before they change.
+void Inputs::note_lost_events() {
+  const EventFaults& now = world_.event_faults;
+  if (now.lost + now.late > 0) world_.events_lost = world_.timeline.now();
 }
 
 void Inputs::cut_events() {

@@ -83,6 +83,7 @@ class Inputs {
   void runtime_comes();
   void network_goes();
   void lose_events();
+  void note_lost_events();
   void cut_events();
   void probe_trouble();
   void probes_recover();

@@ -43,6 +43,9 @@ void Inputs::delete_pod() {
   std::optional<std::int64_t> grace;
   if (chance(30)) grace = static_cast<std::int64_t>(1 + below(60));
   tell("deletes pod " + name + (grace ? " with grace " + std::to_string(*grace) : ""));
+  // Without a grace period the API server removes it at once.
+  const bool at_once = grace.value_or(pod->spec().terminationgraceperiodseconds()) == 0;
+  if (PodLife* life = ledger_.find(pod->metadata().uid()); life != nullptr && at_once) life->forced = true;
   (void)world_.api.remove<api::Pod>(kNamespace, name, grace).ok();
 }
 

@@ -59,6 +59,7 @@ class HonoursGrace final : public Invariant {
 
   // The least that any reason to end it, as things are, would give.
   std::int64_t least_grace(const PodLife& pod, const std::string& name) const {
+    if (pod.may_restart_all()) return 0;  // contract 02 §6.5: no grace then
     std::int64_t least = own_grace(pod);
     if (const auto* container = pod.container(name)) {
       for (const auto* probe : {&container->livenessprobe(), &container->startupprobe()}) {
@@ -66,7 +67,7 @@ class HonoursGrace final : public Invariant {
       }
     }
     if (pod.deletion_asked) least = std::min(least, pod.grace);
-    // A pod that its agent finds without a source has one second.
+    // A pod that its agent finds without a source has one second: nothing is begun before the runtime was listed.
     if (pod.gone) least = std::min<std::int64_t>(least, orphaned(pod) ? 1 : least);
     return least;
   }
@@ -82,8 +83,10 @@ class HonoursGrace final : public Invariant {
   }
 
   bool orphaned(const PodLife& pod) const {
-    const auto& started = view_.ledger.agent_started;
-    return started && *started + std::chrono::seconds(30) >= *pod.gone;
+    // It may not have got to know the pod, if the API server or the runtime was in trouble since the agent's start.
+    const Ledger& ledger = view_.ledger;
+    if (ledger.agent_started && view_.world.calm_since() > *ledger.agent_started) return true;
+    return !ledger.first_listing || *ledger.first_listing + std::chrono::seconds(30) >= *pod.gone;
   }
 
   View view_;

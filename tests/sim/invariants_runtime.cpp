@@ -58,6 +58,55 @@ class NamesakesApart final : public Invariant {
   View view_;
 };
 
+class RangesApart final : public Invariant {
+ public:
+  explicit RangesApart(View view)
+      : Invariant(
+            "ranges-apart",
+            "two pods that share IDs of the host can read each other's files, and a pod whose range changes cannot "
+            "read its own (contract 02 §2.3)"),
+        view_(view) {}
+
+  void on_runtime(const fakes::FakeCri::Happening& happening) override {
+    if (happening.kind == Kind::sandbox_created) return given(*happening.sandbox);
+    if (happening.kind == Kind::sandbox_removed) sandboxes_.erase(happening.sandbox->id);
+  }
+
+ private:
+  struct Given {
+    std::string uid;
+    std::uint32_t first;
+  };
+
+  void given(const fakes::FakeCri::Sandbox& sandbox) {
+    const std::string& uid = sandbox.config.metadata.uid;
+    const PodLife* pod = view_.ledger.find(uid);
+    const std::optional<std::uint32_t> first = range_of(sandbox);
+    const bool wanted = pod->pod.spec().has_hostusers() && !pod->pod.spec().hostusers();
+    if (wanted != first.has_value()) violated("pod " + pod->name + " has " + (first ? "a" : "no") + " user namespace");
+    if (!first) return;
+    for (const auto& [id, other] : sandboxes_) {
+      if (other.uid != uid && other.first == *first) violated("pods " + uid + " and " + other.uid + " share IDs");
+      // One whose manifest was away for a while begins anew.
+      const bool anew = pod->came_back.has_value();
+      if (other.uid == uid && other.first != *first && !anew)
+        violated("pod " + pod->name + " has other IDs than before");
+    }
+    sandboxes_[sandbox.id] = {uid, *first};
+  }
+
+  static std::optional<std::uint32_t> range_of(const fakes::FakeCri::Sandbox& sandbox) {
+    const auto& config = sandbox.config.linux_config;
+    if (!config || !config->security_context || !config->security_context->namespace_options) return std::nullopt;
+    const auto& users = config->security_context->namespace_options->userns_options;
+    if (!users || users->uids.empty()) return std::nullopt;
+    return users->uids.front().host_id;
+  }
+
+  View view_;
+  std::map<std::string, Given> sandboxes_;  // by ID
+};
+
 class RuntimeRules final : public Invariant {
  public:
   explicit RuntimeRules(View view)
@@ -76,6 +125,7 @@ class RuntimeRules final : public Invariant {
 void add_runtime_invariants(View view, Invariants& all) {
   all.push_back(std::make_unique<OneLiveInstance>(view));
   all.push_back(std::make_unique<NamesakesApart>(view));
+  all.push_back(std::make_unique<RangesApart>(view));
   all.push_back(std::make_unique<RuntimeRules>(view));
 }
 

@@ -101,7 +101,9 @@ class StartsByPolicy final : public OnStart {
     const api::core::Container* container = pod.container(instance.name);
     if (before == nullptr || before->forgotten || container == nullptr) return;
     if (!before->exited || before->hash != instance.hash) return;
-    if (container->restartpolicyrules_size() > 0) return;
+    if (container->restartpolicyrules_size() > 0 || pod.may_restart_all()) return;
+    // All was gone before its manifest came back: it begins anew.
+    if (before->removed && pod.came_back && *pod.came_back > *before->exited) return;
     // Killed for a probe: the policy counts as if it had failed.
     const bool probed = before->stop_tried && (container->has_livenessprobe() || container->has_startupprobe());
     const bool failed = before->exit_code != 0 || probed;
@@ -137,9 +139,11 @@ class HonoursBackoff final : public OnStart {
   void started(const PodLife& pod, const Instance& instance) override {
     Chain& chain = chains_[pod.uid + "/" + instance.name];
     // Each size has a back-off of its own, and which one a container was last started with is the agent's to know.
-    if (pod.resized) return;
+    if (pod.resized || pod.may_restart_all()) return;
     const Instance* before = pod.before(instance);
-    const bool by_itself = before != nullptr && before->exited && !before->stop_tried && !before->forgotten;
+    // Removed before the next one (init containers before a new sandbox): the agent sees none that has exited.
+    const bool by_itself =
+        before != nullptr && before->exited && !before->removed && !before->stop_tried && !before->forgotten;
     if (chain.agent != view_.ledger.agents || chain.image != instance.image)
       chain = {view_.ledger.agents, instance.image};
     // Killed by the agent: whether that made an entry depends on what it saw when. The next one starts anew.

@@ -23,6 +23,23 @@ const api::core::Container* PodLife::container(const std::string& wanted) const 
   return nullptr;
 }
 
+bool PodLife::cannot_be_told() const {
+  return std::any_of(instances.begin(), instances.end(), [this](const Instance& each) {
+    const api::core::Container* spec = container(each.name);
+    const bool own = spec != nullptr && !spec->restartpolicy().empty();
+    return each.forgotten && (own ? spec->restartpolicy() : pod.spec().restartpolicy()) != "Always";
+  });
+}
+
+bool PodLife::may_restart_all() const {
+  const auto& all = pod.spec().containers();
+  return std::any_of(all.begin(), all.end(), [](const auto& container) {
+    const auto& rules = container.restartpolicyrules();
+    return std::any_of(rules.begin(), rules.end(),
+                       [](const auto& rule) { return rule.action() == "RestartAllContainers"; });
+  });
+}
+
 bool PodLife::is_init(const std::string& wanted) const {
   return std::any_of(pod.spec().initcontainers().begin(), pod.spec().initcontainers().end(),
                      [&](const auto& entry) { return entry.name() == wanted && entry.restartpolicy() != "Always"; });
@@ -153,6 +170,7 @@ void Ledger::on_manifest(const api::Pod& pod) {
   life.name = pod.metadata().name();
   life.is_static = true;
   life.pod = pod;
+  if (life.gone) life.came_back = clock_.steady_now();
   life.gone.reset();
   life.grace = pod.spec().has_terminationgraceperiodseconds() ? pod.spec().terminationgraceperiodseconds() : 30;
   life.since = clock_.steady_now();
@@ -162,7 +180,13 @@ void Ledger::on_stop_sent(const std::string& container_id) {
   const auto uid = pods_of_containers.find(container_id);
   if (uid == pods_of_containers.end()) return;
   PodLife& pod = pods_[uid->second];
+  // The grace period runs even if the runtime refuses.
+  if (!pod.kill_begun) pod.kill_begun = clock_.steady_now();
   if (Instance* instance = pod.instance(container_id)) instance->stop_tried = true;
+}
+
+void Ledger::on_listing() {
+  if (!first_listing) first_listing = clock_.steady_now();
 }
 
 void Ledger::on_probed(const probes::ProbeKey& key, bool success) {
@@ -186,6 +210,7 @@ void Ledger::on_hook(const std::string& container_id, const std::vector<std::str
 void Ledger::on_agent_started(int number) {
   agents = number;
   agent_started = clock_.steady_now();
+  first_listing.reset();
   for (auto& [uid, pod] : pods_) pod.post_starts = 0;
 }
 

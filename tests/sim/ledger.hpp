@@ -57,20 +57,26 @@ struct PodLife {
   api::Pod pod;              // as the API, or the manifest, has or last had it
   base::SteadyTime since{};  // wanted from now on
   std::optional<base::SteadyTime> deletion_asked;
-  std::int64_t grace = 30;                     // that it has at most, in seconds, once its end was asked for
-  std::optional<base::SteadyTime> gone;        // from its source
-  bool forced = false;                         // removed from the API by force, while it may still run
-  std::optional<base::SteadyTime> ended;       // the API shows a terminal phase
-  std::vector<Instance> instances;             // in the order of their creation
-  std::map<std::string, bool> sandboxes;       // id -> ready
-  std::optional<base::SteadyTime> kill_begun;  // of what runs now
-  int post_starts = 0;                         // hooks that the living agent waits for
+  std::int64_t grace = 30;                      // that it has at most, in seconds, once its end was asked for
+  std::optional<base::SteadyTime> gone;         // from its source
+  std::optional<base::SteadyTime> came_back{};  // the last time that its manifest was put back
+  bool forced = false;                          // removed from the API by force, while it may still run
+  std::optional<base::SteadyTime> ended;        // the API shows a terminal phase
+  std::vector<Instance> instances;              // in the order of their creation
+  std::map<std::string, bool> sandboxes;        // id -> ready
+  std::optional<base::SteadyTime> kill_begun;   // of what runs now
+  int post_starts = 0;                          // hooks that the living agent waits for
   bool told_final = false;  // its deletion came after its end was shown: the API server removed it at once
 
   bool wanted() const { return !gone && !deletion_asked; }
   bool any_running() const;
   // The container in the pod as it is wanted; nullptr when there is none.
   const api::core::Container* container(const std::string& name) const;
+  // The runtime forgot a container of a pod whose containers may end for good. It is started anew, even if it had
+  // ended; the API does not take a status that shows that (contract 02 §6.4, §15.1).
+  bool cannot_be_told() const;
+  // A rule of one of its containers may begin all of them anew.
+  bool may_restart_all() const;
   bool is_init(const std::string& name) const;  // a plain one
   bool is_sidecar(const std::string& name) const;
   Instance* instance(const std::string& id);
@@ -97,6 +103,8 @@ class Ledger {
   void on_manifest_gone(const std::string& uid);
   // A StopContainer was sent.
   void on_stop_sent(const std::string& container_id);
+  // The agent asks what the runtime has.
+  void on_listing();
   void on_probed(const probes::ProbeKey& key, bool success);
   // A command of a hook begins or ends, as its agent sees it.
   void on_hook(const std::string& container_id, const std::vector<std::string>& command, bool begins);
@@ -107,6 +115,7 @@ class Ledger {
 
   int agents = 0;                                         // that have been started
   std::optional<base::SteadyTime> agent_started;          // the last one
+  std::optional<base::SteadyTime> first_listing;          // of the last one
   std::optional<base::SteadyTime> clock_jumped;           // the last time
   std::map<std::string, std::string> pods_of_containers;  // UID by container id
 

@@ -15,7 +15,7 @@ constexpr char kUsage[] =
     "keelson-sim --seed N       plays that life and prints its story\n"
     "keelson-sim --seeds A-B    plays those lives, each in a process of its own; stops at the first that fails\n"
     "  --jobs N                 so many at once (1)\n"
-    "  --steps N                inputs in each life (60)\n"
+    "  --steps N                inputs in each life (by chance, 10 to 60)\n"
     "  --faults N               percent of the inputs that are faults (45)\n"
     "  --twice                  plays each life twice and compares the stories\n"
     "  --keep-going             goes on after a failure and lists all of them\n"
@@ -116,18 +116,19 @@ int play_many(Arguments arguments) {
       std::fflush(stdout);
     }
   };
-  const auto failures = keelson::sim::play_all(arguments.plan);
-  for (const auto& failure : failures) {
+  arguments.plan.failed = [](const keelson::sim::Failure& failure) {
     std::printf("seed %llu FAILS: %s\n", static_cast<unsigned long long>(failure.seed), failure.text.c_str());
-  }
+    std::fflush(stdout);
+  };
+  const auto failures = keelson::sim::play_all(arguments.plan);
   const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   std::printf("%llu lives of %s together, %zu failed, in %.1f s (%.1f a second)\n",
               static_cast<unsigned long long>(played), keelson::sim::time_text(lived).c_str(), failures.size(), took,
               static_cast<double>(played) / took);
   if (!failures.empty()) {
-    std::printf("play one again: keelson-sim --seed %llu --steps %d --faults %d\n",
-                static_cast<unsigned long long>(failures.front().seed), arguments.plan.steps,
-                arguments.plan.fault_percent);
+    const std::string steps = arguments.plan.steps > 0 ? " --steps " + std::to_string(arguments.plan.steps) : "";
+    std::printf("play one again: keelson-sim --seed %llu%s --faults %d\n",
+                static_cast<unsigned long long>(failures.front().seed), steps.c_str(), arguments.plan.fault_percent);
   }
   return failures.empty() ? 0 : 1;
 }

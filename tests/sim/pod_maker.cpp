@@ -1,5 +1,7 @@
 #include "tests/sim/pod_maker.hpp"
 
+#include <algorithm>
+
 #include "tests/sim/ledger.hpp"
 #include "tests/sim/world.hpp"
 
@@ -39,7 +41,7 @@ void add_probes(api::core::Container& container, base::Random& random) {
   if (chance(random, 20)) add_probe(*container.mutable_livenessprobe(), random, true);
 }
 
-void add_hooks(api::core::Container& container, base::Random& random) {
+void add_hooks(api::core::Container& container, std::int64_t grace, base::Random& random) {
   if (chance(random, 12)) {
     auto& hook = *container.mutable_lifecycle()->mutable_poststart();
     if (chance(random, 70)) {
@@ -50,11 +52,24 @@ void add_hooks(api::core::Container& container, base::Random& random) {
   }
   if (!chance(random, 20)) return;
   auto& hook = *container.mutable_lifecycle()->mutable_prestop();
-  if (chance(random, 70)) {
+  // A sleep longer than the grace period is refused.
+  if (grace == 0 || chance(random, 70)) {
     hook.mutable_exec()->add_command(kPreStop);
   } else {
-    hook.mutable_sleep()->set_seconds(static_cast<std::int64_t>(1 + below(random, 5)));
+    hook.mutable_sleep()->set_seconds(std::min(grace, static_cast<std::int64_t>(1 + below(random, 5))));
   }
+}
+
+// contract 02 §6.5: its own policy, and rules for some exit codes.
+void add_restart_rules(api::core::Container& container, bool may_restart_all, base::Random& random) {
+  if (!chance(random, 12)) return;
+  static const char* const kPolicies[] = {"Always", "OnFailure", "Never"};
+  container.set_restartpolicy(kPolicies[below(random, 3)]);
+  if (!chance(random, 60)) return;
+  auto& rule = *container.add_restartpolicyrules();
+  rule.set_action(may_restart_all && chance(random, 50) ? "RestartAllContainers" : "Restart");
+  rule.mutable_exitcodes()->set_operator_(chance(random, 70) ? "In" : "NotIn");
+  rule.mutable_exitcodes()->add_values(static_cast<std::int32_t>(below(random, 3)));
 }
 
 void add_resources(api::core::Container& container, base::Random& random) {
@@ -88,8 +103,9 @@ api::Pod make_pod(const std::string& name, base::Random& random) {
   if (chance(random, 40)) fill(*spec.add_containers(), "second", random);
   for (auto& container : *spec.mutable_containers()) {
     add_probes(container, random);
-    add_hooks(container, random);
+    add_hooks(container, spec.terminationgraceperiodseconds(), random);
     add_resources(container, random);
+    add_restart_rules(container, true, random);
   }
   for (const char* init : {"init-a", "init-b"}) {
     if (chance(random, 25)) fill(*spec.add_initcontainers(), init, random);
@@ -100,9 +116,10 @@ api::Pod make_pod(const std::string& name, base::Random& random) {
     fill(container, sidecar, random);
     container.set_restartpolicy("Always");
     add_probes(container, random);
-    add_hooks(container, random);
+    add_hooks(container, spec.terminationgraceperiodseconds(), random);
   }
   if (chance(random, 10)) spec.set_hostnetwork(true);
+  if (!spec.hostnetwork() && chance(random, 15)) spec.set_hostusers(false);
   if (chance(random, 10)) spec.set_activedeadlineseconds(static_cast<std::int64_t>(20 + below(random, 300)));
   if (chance(random, 30)) {
     auto& volume = *spec.add_volumes();

@@ -138,7 +138,10 @@ std::vector<Failure> play_all(const Plan& plan) {
     }
     if (children.empty()) return failures;
     const auto child = await_any(children);
-    if (auto failure = bury(plan, *child)) failures.push_back(std::move(*failure));
+    if (auto failure = bury(plan, *child)) {
+      if (plan.failed) plan.failed(*failure);
+      failures.push_back(std::move(*failure));
+    }
     children.erase(child);
   }
 }

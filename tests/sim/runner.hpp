@@ -18,19 +18,20 @@ struct Range {
   std::uint64_t last = 1;
 };
 
+struct Failure {
+  std::uint64_t seed;
+  std::string text;
+};
+
 struct Plan {
   Range seeds;
   int jobs = 1;
-  int steps = 60;
+  int steps = 0;  // 0: by chance
   int fault_percent = 45;
   bool twice = false;                                                      // each life twice: the stories must be equal
   bool keep_going = false;                                                 // after a failure
   std::function<void(std::uint64_t seed, const Outcome& outcome)> played;  // of those that ended by themselves
-};
-
-struct Failure {
-  std::uint64_t seed;
-  std::string text;
+  std::function<void(const Failure& failure)> failed;                      // as soon as it is known
 };
 
 // The failures, in the order in which they came.

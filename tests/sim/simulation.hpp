@@ -22,7 +22,7 @@ namespace keelson::sim {
 
 struct Options {
   std::uint64_t seed = 1;
-  int steps = 60;
+  int steps = 0;  // inputs; 0: by chance
   int fault_percent = 45;
   std::function<void(std::string_view)> print;  // set: gets the story as it happens
 };
@@ -60,7 +60,9 @@ class Simulation {
   bool failed() const { return !failure_.invariant.empty(); }
   void collect_violations();
   void fail(std::string_view invariant, std::string text, std::string_view reason = {});
+  bool end_by_itself();
   void settle();
+  void come_to_rest();
   bool lost_its_sandbox(const PodLife& pod) const;
   bool settled();
   std::string why_unsettled();

@@ -1,5 +1,6 @@
 #include "tests/sim/timeline.hpp"
 
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -74,12 +75,10 @@ Task<void> LoopClock::sleep_until(SteadyTime when) {
     const Key& key;
     ~Leave() { clock.sleepers_.erase(key); }
   } leave{*this, key};
-  try {
-    co_await sleeper.wake.async_wait(boost::asio::use_awaitable);
-  } catch (const boost::system::system_error&) {
-    // The wake-up of advance() and the cancellation of our task look alike to the timer.
-    if (!sleeper.expired) throw;
-  }
+  // The wake-up of advance() and the cancellation of our task look alike to the timer.
+  boost::system::error_code ended;
+  co_await sleeper.wake.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ended));
+  if (!sleeper.expired) throw boost::system::system_error(ended);
 }
 
 }  // namespace keelson::sim

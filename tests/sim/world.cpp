@@ -1,5 +1,7 @@
 #include "tests/sim/world.hpp"
 
+#include <cstdio>
+
 #include "static-pods/manifest.hpp"
 
 namespace keelson::sim {
@@ -8,6 +10,7 @@ World::World(std::uint64_t seed) : random(seed) {
   api.enforce_node_limits(true);
   api.keep_log(false);
   cri.has_events = true;
+  cri.runtime_status.handlers.front().user_namespaces = true;
 }
 
 void World::end_trouble(const std::string& cause) {
@@ -30,6 +33,7 @@ void World::add_way(fakes::FakeApiTransport* way) {
 void World::put_manifest(const std::string& name, const std::string& json) {
   const static_pods::Origin origin{static_pods::Origin::Kind::file, "/etc/kubernetes/manifests/" + name, kNode};
   static_pods::Manifest read = static_pods::read_manifest(json, origin);
+  if (!read.errors.empty()) std::fprintf(stderr, "%s: %s\n", name.c_str(), static_pods::join(read.errors).c_str());
   KEELSON_CHECK(read.errors.empty() && read.pods.size() == 1 && "a manifest of the simulation is wrong");
   manifest_files[name] = std::move(read.pods.front());
 }

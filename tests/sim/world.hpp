@@ -59,6 +59,7 @@ class World {
   fakes::FakeApi api{loop, clock};
   Disk disk{outside};
   EventFaults event_faults;
+  base::SteadyTime events_lost{};                  // the last time that some may have been
   std::map<std::string, api::Pod> manifest_files;  // by file name
 
   // What a process answers to a probe of its.

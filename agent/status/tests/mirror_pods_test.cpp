@@ -286,6 +286,15 @@ TEST_F(MirrorPodsTest, TriesAgainLater) {
   EXPECT_EQ(hash(), "h1");
 }
 
+TEST_F(MirrorPodsTest, DoesNotTakeAConflictForADeletion) {
+  begin();
+  run(static_pod("h1"));
+  api.faults["DELETE n/web"] = {Error(ErrorKind::conflict, "the object has been modified", 409)};
+  run(static_pod("h2"));
+  clock.advance(1min);
+  EXPECT_EQ(hash(), "h2");
+}
+
 TEST_F(MirrorPodsTest, WaitsForFinalizersOfTheOldOne) {
   begin();
   run(static_pod("h1"));

@@ -55,11 +55,12 @@ TEST_F(StatusWriterDeletionTest, DeletesNothingBeforeItsPhaseIsTerminal) {
 TEST_F(StatusWriterDeletionTest, RepeatsADeletionUntilItArrives) {
   pod("a");
   const auto dying = api.ask_deletion("n/a");
-  api.faults["DELETE n/a"] = {kUnavailable, Error(ErrorKind::maybe_applied, "reset")};
+  api.faults["DELETE n/a"] = {kUnavailable, Error(ErrorKind::maybe_applied, "reset"),
+                              Error(ErrorKind::conflict, "the object has been modified", 409)};
   finish(dying, R"({"phase":"Failed"})");
   EXPECT_EQ(writer->pending(), 1u);
-  clock.advance(2s);
-  EXPECT_EQ(api.count("DELETE n/a uid=u-a"), 3u);
+  clock.advance(10s);
+  EXPECT_EQ(api.count("DELETE n/a uid=u-a"), 4u);
   EXPECT_EQ(api.count("PATCH n/a"), 1u) << "what was told is not told again";
   EXPECT_TRUE(api.pods.empty());
 }

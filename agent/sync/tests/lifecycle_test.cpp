@@ -107,6 +107,20 @@ TEST_F(Lifecycle, ADeadlineDoesNotWaitForARoundThatHangs) {
   EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
 }
 
+// A worker that spins would never give the clock back.
+TEST_F(Lifecycle, ADeadlineThatPassesWhileTheRuntimeIsAwayCountsWhenItIsBack) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_activedeadlineseconds(100);
+  set(pod);
+  ASSERT_TRUE(running());
+  world.cri.go_away();
+  world.clock.advance(5min);
+  EXPECT_EQ(worker().state(), WorkerState::sync);
+  world.cri.come_back();
+  ASSERT_TRUE(finished());
+  EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
+}
+
 TEST_F(Lifecycle, ADeadlineIsNotMovedByJumpsOfTheSystemTime) {
   api::Pod pod = make();
   pod.mutable_spec()->set_activedeadlineseconds(100);

@@ -252,6 +252,18 @@ TEST_F(Workers, APodThatComesBackWhileItTerminatesIsStartedAnewAfterwards) {
   EXPECT_EQ(world.cri.sandboxes().back().config.metadata.attempt, 1u);
 }
 
+TEST_F(Workers, AManifestThatIsPutBackDoesNotShortenABackOff) {
+  world.cri.script = [](auto&, auto&, auto) { return FakeRun{1s, 3}; };
+  boot().set_pods({make_wanted("u1")});
+  ASSERT_TRUE(world.until([&] { return brain->state("u1", "main") == "waiting CrashLoopBackOff"; }, 30s));
+  brain->set_pods({});
+  ASSERT_TRUE(world.until([&] { return brain->worker("u1") == nullptr; }, 5s));
+  brain->set_pods({make_wanted("u1")});
+  ASSERT_TRUE(world.until([&] { return starts("u1/main").size() == 3; }, 30s));
+  const std::vector<double> at = starts("u1/main");
+  EXPECT_GE(at[2] - at[1] - 1, 10);
+}
+
 TEST_F(Workers, AnEditedManifestWaitsForItsNamesake) {
   world.cri.script = [](auto&, auto&, auto) { return FakeRun{std::nullopt, 0, "", 5s}; };
   api::Pod edited = make_wanted("u2");
