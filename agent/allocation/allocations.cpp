@@ -134,7 +134,8 @@ void Allocations::keep_only(const std::set<std::string>& uids) {
 
 void Allocations::forget_gone(Table& table, const std::set<std::string>& uids) {
   const auto gone = std::erase_if(table.entries, [&](const auto& entry) { return uids.count(entry.first) == 0; });
-  if (gone == 0) return;
+  // What could not be written is written now, or with the next look: nobody may come to need it for long.
+  if (gone == 0 && table.problem.ok()) return;
   ++table.version;
   if (writing_ || lingering_ || gate_.stopping()) return;
   lingering_ = true;

@@ -96,6 +96,21 @@ void copy_words(const PodStatus& from, PodStatus& to) {
   if (!from.message().empty()) to.set_message(from.message());
 }
 
+// An agent that starts anew counts a static pod's restarts from what the runtime still has; its mirror may know of
+// more.
+void keep_counts(const ContainerStatuses& known, ContainerStatuses& merged) {
+  for (ContainerStatus& entry : merged) {
+    for (const ContainerStatus& before : known) {
+      if (before.name() == entry.name()) entry.set_restartcount(std::max(before.restartcount(), entry.restartcount()));
+    }
+  }
+}
+
+void keep_counts(const PodStatus& known, PodStatus& merged) {
+  keep_counts(known.containerstatuses(), *merged.mutable_containerstatuses());
+  keep_counts(known.initcontainerstatuses(), *merged.mutable_initcontainerstatuses());
+}
+
 // Fields that the agent does not decide, or does not know yet.
 void keep_known(const PodStatus& known, PodStatus& merged) {
   *merged.mutable_resourceclaimstatuses() = known.resourceclaimstatuses();
@@ -133,7 +148,10 @@ PodStatus merge(const api::Pod& known, const api::Pod& pod, const PodStatus& new
   const bool ends = !is_terminal(before) && is_terminal(newest);
   PodStatus merged = newest;
   *merged.mutable_conditions() = merge_conditions(before, newest, ends && !containers_may_run);
-  if (is_static(pod)) keep_times(before, merged);
+  if (is_static(pod)) {
+    keep_times(before, merged);
+    keep_counts(before, merged);
+  }
   if (ends && containers_may_run) copy_words(before, merged);
   if (is_terminal(before) && newest.phase() != before.phase()) copy_words(before, merged);
   if (is_terminal(merged)) end_readiness(merged);

@@ -115,7 +115,7 @@ class Planner {
     for (int i = 0; i < spec_.containers_size(); ++i) {
       const auto& container = spec_.containers(i);
       any_regular_created = any_regular_created || in_.observed.newest(container.name()) != nullptr;
-      if (!succeeded_for_good(container)) to_start.push_back({ContainerType::regular, i});
+      if (!ended_for_good(container)) to_start.push_back({ContainerType::regular, i});
     }
     const bool wanted = !(spec_.restartpolicy() == "Never" && sandbox.attempt > 0 && had_containers) &&
                         !(any_regular_created && to_start.empty());
@@ -141,13 +141,13 @@ class Planner {
     for (const ContainerRef ref : to_start) out_.steps.emplace_back(start_step(ref));
   }
 
-  // With OnFailure, of the container or of the pod, an exit of 0 is final even over a new sandbox.
-  bool succeeded_for_good(const api::core::Container& container) const {
-    const std::string& own = container.restartpolicy();
-    const std::string& policy = own.empty() ? spec_.restartpolicy() : own;
-    if (policy != "OnFailure") return false;
+  // A container's own policy, and OnFailure of the pod, hold even over a new sandbox. (A kubelet starts one of its own
+  // policy Never again then, and after that can tell the API nothing of the pod any more.)
+  bool ended_for_good(const api::core::Container& container) const {
+    if (container.restartpolicy().empty() && spec_.restartpolicy() != "OnFailure") return false;
     const ContainerStatus* status = in_.observed.newest(container.name());
-    return status != nullptr && status->state == ContainerState::exited && status->exit_code == 0;
+    return status != nullptr && status->state == ContainerState::exited &&
+           restart_decision(in_.pod, container, status->exit_code) == RestartDecision::no;
   }
 
   // --- contract 02 §6.6 ---

@@ -87,9 +87,8 @@ class RangesApart final : public Invariant {
     if (!first) return;
     for (const auto& [id, other] : sandboxes_) {
       if (other.uid != uid && other.first == *first) violated("pods " + uid + " and " + other.uid + " share IDs");
-      // One whose manifest was away for a while begins anew.
-      const bool anew = pod->came_back.has_value();
-      if (other.uid == uid && other.first != *first && !anew)
+      // A static pod may have ended, or its manifest been away, in between: it begins anew then.
+      if (other.uid == uid && other.first != *first && !pod->is_static)
         violated("pod " + pod->name + " has other IDs than before");
     }
     sandboxes_[sandbox.id] = {uid, *first};

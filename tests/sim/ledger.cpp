@@ -120,7 +120,10 @@ void Ledger::on_runtime(const fakes::FakeCri::Happening& happening) {
   switch (happening.kind) {
     case Kind::container_started:
       instance->started = now;
-      pod.kill_begun.reset();
+      // Unless it is one that a pod which is being ended had asked for before.
+      if (std::none_of(pod.instances.begin(), pod.instances.end(),
+                       [](const Instance& each) { return each.stop_asked && each.running(); }))
+        pod.kill_begun.reset();
       break;
     case Kind::stop_asked:
       if (!instance->stop_asked) instance->stop_asked = now;

@@ -322,6 +322,10 @@ Task<Status> FakeCri::start_container(std::string id) {
   if (found->state != cri::ContainerState::created) {
     co_return Error(ErrorKind::internal, "container " + id + " is not in created state");
   }
+  const Sandbox* within = sandbox(found->sandbox_id);
+  if (within == nullptr || within->state != cri::SandboxState::ready) {
+    co_return Error(ErrorKind::internal, "sandbox container " + found->sandbox_id + " is not running");
+  }
   for (const Container& other : containers_) {
     if (other.id != id && other.pod_uid == found->pod_uid && other.state == cri::ContainerState::running &&
         other.config.metadata.name == found->config.metadata.name) {

@@ -95,6 +95,19 @@ TEST_F(AllocationsTest, ADiskThatTakesNothingIsToldAndTriedAgain) {
   EXPECT_EQ(on_disk(kAllocated), 1u);
 }
 
+TEST_F(AllocationsTest, WhatADiskDidNotTakeIsWrittenBeforeAnybodyNeedsIt) {
+  agent->admit(sized_pod("u1", {{"cpu", "1"}}));
+  EXPECT_TRUE(saved().ok());
+  world.allocations.save_fails = Error(ErrorKind::exhausted, "no space left on device");
+  agent->keep_only({});
+  ASSERT_TRUE(world.until([&] { return agent->allocated("u1") == nullptr; }, 5s));
+  world.until([] { return false; }, 5s);
+  EXPECT_EQ(on_disk(kAllocated), 1u);
+  world.allocations.save_fails = {};
+  agent->keep_only({});
+  EXPECT_TRUE(world.until([&] { return on_disk(kAllocated) == 0; }, 5s));
+}
+
 TEST_F(AllocationsTest, ActuatedIsRecordedByContainerAndForThePod) {
   api::Pod pod = sized_pod("u1", {{"cpu", "1"}});
   *pod.mutable_spec()->mutable_resources() = resources({}, {{"memory", "1Gi"}});

@@ -145,6 +145,21 @@ TEST(StatusPatch, CutsTimesToSeconds) {
   EXPECT_EQ(status_patch(known, known, newest, true).body, "");
 }
 
+TEST(StatusPatch, NeverTellsAMirrorOfFewerRestartsThanItKnows) {
+  api::Pod pod = with_status(kPlain, "{}");
+  (*pod.mutable_metadata()->mutable_annotations())["kubernetes.io/config.source"] = "file";
+  api::Pod mirror = pod;
+  *mirror.mutable_status() =
+      parse_status(R"({"phase":"Running","containerStatuses":[{"name":"main","restartCount":3}],)"
+                   R"("initContainerStatuses":[{"name":"setup","restartCount":1}]})");
+  const api::core::PodStatus newest =
+      parse_status(R"({"phase":"Running","containerStatuses":[{"name":"main","restartCount":4}],)"
+                   R"("initContainerStatuses":[{"name":"setup","restartCount":0}]})");
+  const StatusPatch patch = status_patch(mirror, pod, newest, true);
+  EXPECT_EQ(patch.merged.containerstatuses(0).restartcount(), 4);
+  EXPECT_EQ(patch.merged.initcontainerstatuses(0).restartcount(), 1);
+}
+
 TEST(StatusPatch, RefusesAContainerThatCameBackAgainstItsPolicy) {
   struct Transition {
     const char* what;

@@ -166,6 +166,21 @@ TEST_F(Planner, DoesNotStartAgainWhatSucceededUnderOnFailure) {
   EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start b");
 }
 
+TEST_F(Planner, KeepsToAContainersOwnPolicyOverANewSandbox) {
+  pod = make_pod({"a", "b", "c"}, "Always");
+  pod.mutable_spec()->mutable_containers(0)->set_restartpolicy("Never");
+  pod.mutable_spec()->mutable_containers(1)->set_restartpolicy("Never");
+  auto& rule = *pod.mutable_spec()->mutable_containers(1)->add_restartpolicyrules();
+  rule.set_action("Restart");
+  rule.mutable_exitcodes()->set_operator_("In");
+  rule.mutable_exitcodes()->add_values(7);
+  sandbox(make_sandbox("s0", 0, cri::SandboxState::not_ready));
+  container("a0", pod.spec().containers(0), ContainerState::exited, 1);
+  container("b0", pod.spec().containers(1), ContainerState::exited, 7);
+  container("c0", pod.spec().containers(2), ContainerState::exited, 0);
+  EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start b, start c");
+}
+
 TEST_F(Planner, RestartsAContainerWhoseImageChangedWhateverThePolicy) {
   pod = make_pod({"a"}, "Never");
   sandbox(make_sandbox("s0"));
