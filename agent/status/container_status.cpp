@@ -163,6 +163,11 @@ void apply_failed_start(const StatusInput& input, const api::core::Container& sp
       restart_decision(input.pod, spec, newest->exit_code) == RestartDecision::no) {
     return;
   }
+  // One that had ended before the runtime lost its record is not wanted again: an init container that is done.
+  if (newest == nullptr && out.state().has_terminated() &&
+      restart_decision(input.pod, spec, out.state().terminated().exitcode()) == RestartDecision::no) {
+    return;
+  }
   if (out.state().has_terminated()) *out.mutable_laststate() = out.state();
   out.mutable_state()->Clear();
   auto& waiting = *out.mutable_state()->mutable_waiting();

@@ -180,6 +180,20 @@ TEST_F(PodStatus, DoesNotShowAnOldFailureOfAContainerThatRunsOrMayNotRestart) {
   EXPECT_TRUE(run().containerstatuses(0).state().has_terminated());
 }
 
+TEST_F(PodStatus, DoesNotShowAnOldFailureOfAnInitContainerThatIsDoneAndForgotten) {
+  auto& init = *pod.mutable_spec()->add_initcontainers();
+  init = pod.spec().containers(0);
+  init.set_name("setup");
+  auto& was = *before.add_initcontainerstatuses();
+  was.set_name("setup");
+  was.mutable_state()->mutable_terminated()->set_exitcode(0);
+  waiting["setup"] = {"RunContainerError", "its start was not answered"};
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  const auto result = run();
+  EXPECT_TRUE(result.initcontainerstatuses(0).state().has_terminated());
+  EXPECT_EQ(result.phase(), "Running");
+}
+
 TEST_F(PodStatus, RestartCountNeverFalls) {
   auto& was = *before.add_containerstatuses();
   was.set_name("a");
