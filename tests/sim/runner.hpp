@@ -1,7 +1,7 @@
 // Runner: many lives, each in a process of its own, several at once.
 //
-// A life begins in a clean process, and one that aborts ends nobody else. Blocks until all are over. Owner: main() or a
-// test. Thread: the caller's, which must be the only one of its process.
+// A life begins in a process in which nothing lives yet, and one that aborts ends nobody else. Blocks until all are
+// over. Owner: main() or a test. Thread: the caller's, which must be the only one of its process.
 #pragma once
 
 #include <cstdint>
