@@ -231,9 +231,10 @@ TEST(Expansion, ReplacesKnownNamesOnly) {
 
 TEST(Expansion, ProbesKnowLiteralValuesOnly) {
   const auto container = make_container(
-      "{name: c, command: [$(A), $(B)], env: [{name: A, value: x}, {name: B, valueFrom: {fieldRef: {fieldPath: "
-      "metadata.name}}}]}");
-  EXPECT_THAT(expand_probe_command(container.command(), container), testing::ElementsAre("x", "$(B)"));
+      "{name: c, command: [$(A), '-$(B)-', $(C), $(KUBERNETES_SERVICE_HOST)], env: [{name: A, value: x}, "
+      "{name: B, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: C, value: $(A)}]}");
+  EXPECT_THAT(expand_probe_command(container.command(), container),
+              testing::ElementsAre("x", "--", "$(A)", "$(KUBERNETES_SERVICE_HOST)"));
 }
 
 TEST(Expansion, StrictlyMissingOrEmptyVariablesAreErrors) {
