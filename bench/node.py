@@ -143,6 +143,8 @@ class Node:
         if self.keep or kind:
             print(f"  logs are in {self.directory}")
         else:
+            # Where mounts are not shared, the agent has mounted its root directory on itself.
+            subprocess.run(["umount", "--lazy", self.directory + "/root"], stderr=subprocess.DEVNULL, check=False)
             shutil.rmtree(self.directory)
 
     def spawn(self, name, command):

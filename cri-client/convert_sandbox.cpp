@@ -1,3 +1,7 @@
+#include <arpa/inet.h>
+
+#include <algorithm>
+
 #include "cri-client/convert_inl.hpp"
 
 namespace keelson::cri {
@@ -109,6 +113,22 @@ PodSandbox from_proto(const pb::PodSandbox& from) {
   return to;
 }
 
+static bool is_address(const std::string& text) {
+  in6_addr parsed{};
+  return ::inet_pton(AF_INET, text.c_str(), &parsed) == 1 || ::inet_pton(AF_INET6, text.c_str(), &parsed) == 1;
+}
+
+// contract 02 §2: one that cannot be parsed voids the whole list. Such a sandbox counts as one without network status:
+// without a first address it would be made anew (contract 02 §6.1), over and over.
+static void take_addresses(const pb::PodSandboxNetworkStatus& from, PodSandboxStatus& to) {
+  if (from.ip().empty()) return;
+  to.ips.push_back(from.ip());
+  for (const auto& other : from.additional_ips()) to.ips.push_back(other.ip());
+  if (std::all_of(to.ips.begin(), to.ips.end(), is_address)) return;
+  to.ips.clear();
+  to.has_network = false;
+}
+
 PodSandboxStatus from_proto(const pb::PodSandboxStatus& from) {
   PodSandboxStatus to;
   to.id = from.id();
@@ -116,10 +136,7 @@ PodSandboxStatus from_proto(const pb::PodSandboxStatus& from) {
   to.state = static_cast<SandboxState>(from.state());
   to.created_at = from.created_at();
   to.has_network = from.has_network();
-  if (!from.network().ip().empty()) {
-    to.ips.push_back(from.network().ip());
-    for (const auto& other : from.network().additional_ips()) to.ips.push_back(other.ip());
-  }
+  take_addresses(from.network(), to);
   to.network_mode = static_cast<NamespaceMode>(from.linux().namespaces().options().network());
   to.labels = strings_of(from.labels());
   to.annotations = strings_of(from.annotations());

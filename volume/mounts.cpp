@@ -27,6 +27,20 @@ std::string unescape(std::string_view text) {
   return plain;
 }
 
+template <class Visit>
+void for_each_mount(std::string_view mountinfo, Visit visit) {
+  std::istringstream lines{std::string(mountinfo)};
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream fields(line);
+    std::string id, parent, device, root, path, options, word, type;
+    fields >> id >> parent >> device >> root >> path >> options;
+    bool shared = false;
+    while (fields >> word && word != "-") shared = shared || word.starts_with("shared:");
+    if (word == "-" && fields >> type) visit(MountPoint{unescape(path), type}, shared);
+  }
+}
+
 // In a user namespace the kernel refuses `noswap`, and so does one that is older than 6.4: both answer EINVAL or EPERM.
 bool option_refused(int error) { return error == EINVAL || error == EPERM; }
 
@@ -38,17 +52,35 @@ bool is_at_or_below(const std::string& path, const std::string& top) {
 
 std::vector<MountPoint> parse_mountinfo(std::string_view text) {
   std::vector<MountPoint> mounts;
-  std::istringstream lines{std::string(text)};
-  std::string line;
-  while (std::getline(lines, line)) {
-    std::istringstream fields(line);
-    std::string id, parent, device, root, path, word, type;
-    fields >> id >> parent >> device >> root >> path;
-    while (fields >> word && word != "-") {
-    }
-    if (word == "-" && fields >> type) mounts.push_back({unescape(path), type});
-  }
+  for_each_mount(text, [&](MountPoint mount, bool) { mounts.push_back(std::move(mount)); });
   return mounts;
+}
+
+// The last of the longest ones is the one that is seen.
+bool is_on_shared_mount(std::string_view mountinfo, const std::string& path) {
+  bool result = false;
+  std::size_t longest = 0;
+  for_each_mount(mountinfo, [&](const MountPoint& mount, bool shared) {
+    if (!is_at_or_below(path, mount.path) || mount.path.size() < longest) return;
+    longest = mount.path.size();
+    result = shared;
+  });
+  return result;
+}
+
+Status make_shared(const std::string& path) {
+  std::string real = path;
+  if (char* resolved = realpath(path.c_str(), nullptr)) {
+    real = resolved;
+    free(resolved);
+  }
+  auto text = base::read_file("/proc/self/mountinfo");
+  if (!text.ok()) return std::move(text).error();
+  if (is_on_shared_mount(*text, real)) return {};
+  if (mount(real.c_str(), real.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    return errno_error("bind mount " + real, errno);
+  if (mount(nullptr, real.c_str(), nullptr, MS_REC | MS_SHARED, nullptr) == 0) return {};
+  return errno_error("making the mount " + real + " shared", errno);
 }
 
 Result<std::vector<MountPoint>> LinuxMounts::at_or_below(const std::string& path) {

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <utility>
 
 namespace keelson::agent {
 namespace {
+
+constexpr std::size_t kIdentityDigits = 64;
 
 bool is_alnum_lower(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
@@ -63,12 +67,19 @@ bool is_tag(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return is_word(c) || c == '.' || c == '-'; });
 }
 
+bool is_lower_hex(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+// Of an algorithm that registries use, with its number of digits.
 bool is_digest(std::string_view text) {
+  constexpr std::pair<std::string_view, std::size_t> kAlgorithms[] = {{"sha256", 64}, {"sha384", 96}, {"sha512", 128}};
   const auto colon = text.find(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
+  if (colon == std::string_view::npos) return false;
   const std::string_view hex = text.substr(colon + 1);
-  return hex.size() >= 32 &&
-         std::all_of(hex.begin(), hex.end(), [](char c) { return std::isxdigit(static_cast<unsigned char>(c)); });
+  return is_lower_hex(hex) && std::any_of(std::begin(kAlgorithms), std::end(kAlgorithms), [&](const auto& known) {
+           return known.first == text.substr(0, colon) && known.second == hex.size();
+         });
 }
 
 bool first_part_is_host(std::string_view first) {
@@ -88,11 +99,13 @@ Result<ImageName> parse(std::string_view image) {
   const auto bad = [&](std::string_view why) {
     return Error(ErrorKind::invalid, "couldn't parse image name \"" + std::string(image) + "\": " + std::string(why));
   };
+  // It could be the identity of an image.
+  if (image.size() == kIdentityDigits && is_lower_hex(image)) return bad("64 hexadecimal digits are no name");
   ImageName name;
   std::string_view rest = image;
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
     name.digest = rest.substr(at + 1);
-    if (!is_digest(name.digest)) return bad("invalid digest, expected algorithm:hex");
+    if (!is_digest(name.digest)) return bad("invalid digest, expected algorithm:hex, as sha256 with 64 digits");
     rest = rest.substr(0, at);
   }
   const auto last_slash = rest.find_last_of('/');

@@ -211,7 +211,6 @@ base::Task<ImageOutcome> ImagePuller::pull(RequestPtr request, std::string name,
   auto slot = co_await slots_.acquire();
   watched.is(PullProgress::State::pulling);
   const base::SteadyTime begun = clock_.steady_now();
-  if (!take_token()) co_return pull_failed(*request, key, "pull QPS exceeded");
   auto pulled = co_await try_credentials(request, name, credentials);
   slot.release();
   if (!pulled.ok()) co_return pull_failed(*request, key, pulled.error().to_string());
@@ -235,6 +234,10 @@ base::Task<Result<ImagePuller::Pulled>> ImagePuller::try_credentials(RequestPtr 
     std::optional<cri::AuthConfig> auth;
     pulled.credential = i < credentials->size() ? &(*credentials)[i] : nullptr;
     if (pulled.credential != nullptr) auth = pulled.credential->auth;
+    if (!take_token()) {
+      errors.push_back(Error(ErrorKind::exhausted, "pull QPS exceeded"));
+      continue;
+    }
     auto ref = co_await images_.pull_image(spec, auth, request->sandbox);
     if (ref.ok()) {
       pulled.ref = std::move(*ref);

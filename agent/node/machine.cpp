@@ -1,5 +1,6 @@
 #include "agent/node/machine.hpp"
 
+#include <dirent.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -57,11 +59,18 @@ std::uint32_t read_cpus(const std::string& root) {
   return count_online_cpus(lists, read_text(root + "/sys/devices/system/cpu/online"));
 }
 
+// In the directory's own order, which is that of the limits that the runtime is given (contract 02 §2.4).
+std::vector<std::string> names_in_order(const std::string& path) {
+  std::vector<std::string> names;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
+  if (!directory) return names;
+  while (const dirent* entry = ::readdir(directory.get())) names.emplace_back(entry->d_name);
+  return names;
+}
+
 void read_hugepages(const std::string& root, Machine& machine) {
   const std::string folder = root + "/sys/kernel/mm/hugepages";
-  auto sizes = base::list_directory(folder);
-  if (!sizes.ok()) return;
-  for (const auto& name : *sizes) {
+  for (const auto& name : names_in_order(folder)) {
     std::string size = hugepage_size_of(name);
     if (size.empty()) continue;
     machine.hugepage_sizes.push_back(std::move(size));

@@ -65,9 +65,7 @@ std::vector<std::string> expand_all(const google::protobuf::RepeatedPtrField<std
 std::vector<std::string> expand_probe_command(const google::protobuf::RepeatedPtrField<std::string>& words,
                                               const api::core::Container& container) {
   std::vector<cri::KeyValue> literals;
-  for (const auto& env : container.env()) {
-    if (!env.has_valuefrom()) literals.push_back({env.name(), env.value()});
-  }
+  for (const auto& env : container.env()) literals.push_back({env.name(), env.value()});
   return expand_words(words, lookup_in(literals));
 }
 

@@ -25,7 +25,7 @@ std::string expand(std::string_view text, const std::vector<cri::KeyValue>& envs
 // Every word of a command.
 std::vector<std::string> expand_all(const google::protobuf::RepeatedPtrField<std::string>& words,
                                     const std::vector<cri::KeyValue>& envs);
-// Commands of exec probes know only variables with a literal `value`.
+// Commands of exec probes know the literal `value`s of the container's own variables; one with `valueFrom` is empty.
 std::vector<std::string> expand_probe_command(const google::protobuf::RepeatedPtrField<std::string>& words,
                                               const api::core::Container& container);
 // subPathExpr: a missing or empty variable is an error.

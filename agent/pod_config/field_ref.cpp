@@ -63,6 +63,8 @@ constexpr std::array<Field, 12> kFields{{
     {"status.podIPs", [](const api::Pod&, const EnvironmentInputs& inputs) { return join(pod_ips(inputs)); }},
 }};
 
+constexpr std::array<std::string_view, 3> kOtherLabels{"spec.restartPolicy", "spec.schedulerName", "status.phase"};
+
 std::int64_t ceil_divide(std::int64_t value, std::int64_t divisor) {
   return value / divisor + (value % divisor > 0 ? 1 : 0);
 }
@@ -118,12 +120,14 @@ Result<std::string> field_value(const api::Pod& pod, const api::core::ObjectFiel
   if (const auto subscript = split_subscript(path)) {
     if (subscript->path == "metadata.labels") return at(pod.metadata().labels(), subscript->key);
     if (subscript->path == "metadata.annotations") return at(pod.metadata().annotations(), subscript->key);
-    return Error(ErrorKind::invalid, "field label does not support subscript: " + subscript->path);
+    return Error(ErrorKind::invalid, "field label does not support subscript: " + path);
   }
   for (const auto& field : kFields) {
     if (field.path == path) return field.read(pod, inputs);
   }
-  return Error(ErrorKind::invalid, "field label not supported: " + path);
+  // Labels that the API knows, but not for this.
+  const bool elsewhere = std::find(kOtherLabels.begin(), kOtherLabels.end(), path) != kOtherLabels.end();
+  return Error(ErrorKind::invalid, (elsewhere ? "unsupported fieldPath: " : "field label not supported: ") + path);
 }
 
 Result<std::string> resource_value(const api::Pod& pod, const api::core::Container& container,

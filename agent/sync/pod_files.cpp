@@ -38,6 +38,18 @@ std::string end_of_file(const std::string& path, std::size_t count) {
   return out;
 }
 
+// "TIME STREAM TAGS CONTENT". Tag P is a part of a line: the next record goes on, or the program ended without a
+// newline.
+std::string words_of_cri_line(std::string_view line) {
+  const auto stream = line.find(' ');
+  const auto tags = stream == std::string_view::npos ? stream : line.find(' ', stream + 1);
+  const auto content = tags == std::string_view::npos ? tags : line.find(' ', tags + 1);
+  if (content == std::string_view::npos) return "";
+  const std::string_view tag = line.substr(tags + 1, content - tags - 1);
+  const bool part = tag.substr(0, tag.find(':')) == "P";
+  return std::string(line.substr(content + 1)) + (part ? "" : "\n");
+}
+
 Status prepare_container_on_disk(const Paths& paths, const ContainerFiles& files) {
   // Other containers of the pod have the file mounted: an equal one is left alone, so that a full disk cannot empty it.
   if (files.write_hosts && base::read_file(paths.pod_hosts(files.uid)).value_or("") != files.hosts) {
@@ -161,25 +173,16 @@ Status link_log_on_disk(const std::string& link, const std::string& target) {
 }  // namespace
 
 std::string tail_of_cri_log(std::string_view text) {
-  std::deque<std::string> records;
-  std::string open_record;
+  std::deque<std::string> lines;
   while (!text.empty()) {
     const auto newline = text.find('\n');
-    std::string_view line = text.substr(0, newline);
+    const std::string_view line = text.substr(0, newline);
     text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
-    // "TIME STREAM TAGS CONTENT"; tag P marks a part that the next record continues.
-    const auto stream = line.find(' ');
-    const auto tags = stream == std::string_view::npos ? stream : line.find(' ', stream + 1);
-    const auto content = tags == std::string_view::npos ? tags : line.find(' ', tags + 1);
-    if (content == std::string_view::npos) continue;
-    open_record += line.substr(content + 1);
-    if (line[tags + 1] == 'P') continue;
-    records.push_back(std::move(open_record) + "\n");
-    open_record.clear();
-    if (records.size() > kLogTailLines) records.pop_front();
+    lines.push_back(words_of_cri_line(line));
+    if (lines.size() > kLogTailLines) lines.pop_front();
   }
   std::string out;
-  for (const auto& record : records) out += record;
+  for (const auto& line : lines) out += line;
   if (out.size() > kLogTailBytes) out.erase(0, out.size() - kLogTailBytes);
   return out;
 }

@@ -171,6 +171,11 @@ base::Task<Status> Resizer::resize(api::PodPtr pod, std::string sandbox_id, Resi
   // Nothing is put in force that a crash could take back.
   KEELSON_CO_TRY(co_await allocations_.saved());
   run->kernel = co_await cgroups_.values(pod);
+  // Where its sandbox has a parent the pod has a cgroup: without knowing what that holds its containers are not
+  // touched.
+  if (!run->kernel && !cgroups_.parent_of(*pod).empty()) {
+    co_return Error(ErrorKind::unavailable, "the values of the pod's cgroup cannot be read");
+  }
   run->settle_sandbox();
   KEELSON_CO_TRY(co_await check_memory(run));
   KEELSON_CO_TRY(co_await do_resource(run, Resource::memory));

@@ -27,6 +27,7 @@
 #include "agent/wiring/manifest_sources.hpp"
 #include "agent/wiring/network_hook_http.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
+#include "agent/wiring/plugin_labels.hpp"
 #include "agent/wiring/pod_engine.hpp"
 #include "agent/wiring/pod_views.hpp"
 #include "agent/wiring/volumes_adapter.hpp"
@@ -36,6 +37,7 @@
 #include "config/version.hpp"
 #include "cri-client/grpc_runtime.hpp"
 #include "cri-client/handshake.hpp"
+#include "volume/mounts.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -210,7 +212,16 @@ Status Agent::Services::prepare() {
                           configuration.kubelet.max_pods);
   if (!ids.ok()) return ids.error();
   facts.id_pool = *ids;
-  return make_root_directories(facts.paths);
+  KEELSON_TRY(make_root_directories(facts.paths));
+  if (auto shared = volume::make_shared(facts.paths.root); !shared.ok()) {
+    log.warning("No mount can be propagated between the node and containers", {{"err", shared.error()}});
+  }
+  if (facts.info.selinux) {
+    if (auto labelled = label_plugin_directories(facts.paths); !labelled.ok()) {
+      log.warning("The directories of plugins have no SELinux label", {{"err", labelled.error()}});
+    }
+  }
+  return {};
 }
 
 Status Agent::Services::join_cluster() {

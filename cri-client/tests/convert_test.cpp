@@ -194,7 +194,12 @@ TEST(Convert, PodSandboxStatusListsTheAddresses) {
   EXPECT_TRUE(from_proto(proto).ips.empty());
   proto.mutable_network()->add_additional_ips()->set_ip("fd00::1");
   EXPECT_TRUE(from_proto(proto).ips.empty()) << "without a first address there is none";
+  EXPECT_TRUE(from_proto(proto).has_network);
   proto.mutable_network()->set_ip("10.0.0.1");
+  proto.mutable_network()->add_additional_ips()->set_ip("10.0.0");
+  EXPECT_TRUE(from_proto(proto).ips.empty()) << "one that cannot be parsed voids the list";
+  EXPECT_FALSE(from_proto(proto).has_network) << "and no sandbox is made anew for it";
+  proto.mutable_network()->mutable_additional_ips()->RemoveLast();
   proto.mutable_linux()->mutable_namespaces()->mutable_options()->set_network(pb::NODE);
   (*proto.mutable_labels())["a"] = "b";
   (*proto.mutable_annotations())["c"] = "d";

@@ -16,6 +16,9 @@ void keelson_fuzz_json(std::string_view input);
 void keelson_fuzz_binary(std::string_view input);
 void keelson_fuzz_quantity(std::string_view input);
 void keelson_fuzz_config(std::string_view input);
+void keelson_fuzz_images(std::string_view input);
+void keelson_fuzz_checkpoint(std::string_view input);
+void keelson_fuzz_pod_texts(std::string_view input);
 
 namespace {
 
@@ -74,5 +77,8 @@ TEST(FuzzCorpus, JsonHoldsItsProperties) { replay("json", keelson_fuzz_json); }
 TEST(FuzzCorpus, BinaryHoldsItsProperties) { replay("binary", keelson_fuzz_binary); }
 TEST(FuzzCorpus, QuantityHoldsItsProperties) { replay("quantity", keelson_fuzz_quantity); }
 TEST(FuzzCorpus, ConfigHoldsItsProperties) { replay("config", keelson_fuzz_config); }
+TEST(FuzzCorpus, ImagesHoldTheirProperties) { replay("images", keelson_fuzz_images); }
+TEST(FuzzCorpus, CheckpointHoldsItsProperties) { replay("checkpoint", keelson_fuzz_checkpoint); }
+TEST(FuzzCorpus, PodTextsHoldTheirProperties) { replay("pod_texts", keelson_fuzz_pod_texts); }
 
 }  // namespace

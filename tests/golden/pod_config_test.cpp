@@ -1,6 +1,8 @@
 // From the recorded pods our CRI configs, hosts files, names and cgroup values equal those of the kubelet.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "agent/pod_config/container_config.hpp"
@@ -9,7 +11,7 @@
 #include "agent/pod_config/log_paths.hpp"
 #include "agent/pod_config/resources.hpp"
 #include "agent/pod_config/sandbox_config.hpp"
-#include "cgroup-manager/formulas.hpp"
+#include "cgroup-manager/cgroupfs.hpp"
 #include "cgroup-manager/names.hpp"
 #include "cri-client/debug_json.hpp"
 #include "tests/golden/recordings.hpp"
@@ -113,26 +115,33 @@ TEST(GoldenPods, TheNextRestartCountFollowsFromTheRecordedLogFiles) {
   }
 }
 
+// All files that were recorded: what is not written holds the kernel's default.
 TEST(GoldenPods, PodCgroupsHaveTheRecordedNamesAndValues) {
-  constexpr std::int64_t kNoMemoryLimit = 9'223'372'036'854'771'712;
-  int compared = 0;
+  const std::map<std::string, std::string> defaults{{"cpu.cfs_period_us", "100000"},
+                                                    {"cpu.cfs_quota_us", "-1"},
+                                                    {"memory.limit_in_bytes", "9223372036854771712"},
+                                                    {"pids.max", "max"}};
+  std::map<std::string, int> compared;
   for (const auto& recording : recordings()) {
-    const json& cgroups_of_pod = recording.data.at("cgroups");
-    if (cgroups_of_pod.empty()) continue;
-    SCOPED_TRACE(recording.name);
     const std::string path =
         cgroups::cgroupfs_path(cgroups::pod({}, agent::qos_class(recording.pod), recording.pod.metadata().uid()));
     const auto limits = agent::pod_cgroup_limits(recording.pod, recorded_node(), -1, false);
-    const json& cpu = cgroups_of_pod.at("cpu" + path);
-    EXPECT_EQ(std::to_string(limits.cpu_shares.value()), cpu.at("cpu.shares").get<std::string>());
-    EXPECT_EQ(std::to_string(limits.cpu_quota.value_or(-1)), cpu.at("cpu.cfs_quota_us").get<std::string>());
-    EXPECT_EQ(std::to_string(limits.memory.value_or(kNoMemoryLimit)),
-              cgroups_of_pod.at("memory" + path).at("memory.limit_in_bytes").get<std::string>());
-    EXPECT_FALSE(limits.pids.has_value());
+    std::map<std::string, std::string> ours = defaults;
+    for (const auto& write : cgroups::limit_writes(limits, cgroups::Version::v1)) ours[write.file] = write.value;
+    for (const auto& [group, files] : recording.data.at("cgroups").items()) {
+      SCOPED_TRACE(recording.name + " " + group);
+      EXPECT_EQ(group.substr(std::min(group.find('/'), group.size())), path);
+      for (const auto& [file, value] : files.items()) {
+        EXPECT_EQ(ours[file], value.get<std::string>()) << file;
+        ++compared[file];
+      }
+    }
     EXPECT_EQ(cgroups::pod_uid(path), recording.pod.metadata().uid());
-    ++compared;
   }
-  EXPECT_GE(compared, 20);
+  for (const char* file :
+       {"cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us", "memory.limit_in_bytes", "pids.max"}) {
+    EXPECT_GE(compared[file], 20) << file;
+  }
 }
 
 TEST(GoldenPods, QosClassesEqualThoseOfTheApiServer) {

@@ -324,6 +324,22 @@ TEST_F(LocalVolumeTest, PodDirectoryKeepsVolumeDataOfTypesWeDoNotKnow) {
   EXPECT_TRUE(path_exists(in_pod("volumes/stray")));
 }
 
+TEST(SharedMounts, TheMountThatIsSeenDecides) {
+  const std::string table =
+      "22 1 0:21 / / rw,relatime shared:1 - ext4 /dev/sda rw\n"
+      "23 22 0:22 / /var rw master:1 - ext4 /dev/sdb rw\n"
+      "24 23 0:23 / /var/lib/my\\040kubelet rw master:1 shared:7 - tmpfs tmpfs rw\n"
+      "25 24 0:24 / /var/lib/my\\040kubelet rw - tmpfs tmpfs rw\n"
+      "26 23 0:25 / /var/lib/a rw shared:9 - tmpfs tmpfs rw\n";
+  EXPECT_TRUE(is_on_shared_mount(table, "/etc"));
+  EXPECT_FALSE(is_on_shared_mount(table, "/var"));
+  EXPECT_FALSE(is_on_shared_mount(table, "/var/log"));
+  EXPECT_TRUE(is_on_shared_mount(table, "/various")) << "no part of /var";
+  EXPECT_FALSE(is_on_shared_mount(table, "/var/lib/my kubelet/pods")) << "the later mount hides the earlier";
+  EXPECT_TRUE(is_on_shared_mount(table, "/var/lib/a/b"));
+  EXPECT_FALSE(is_on_shared_mount("", "/"));
+}
+
 // With the kernel's own mount table, in a mount namespace of the child only. Exit status 77: not allowed here.
 template <class Function>
 void in_own_mount_namespace(Function function) {
@@ -351,6 +367,17 @@ TEST_F(LocalVolumeTest, MemoryIsARealTmpfsAndGoesAgain) {
     if (base::write_file(path + "/big", std::string(2 << 20, 'x'), 0600).ok()) return 4;
     if (!volume::tear_down(options_.root, "uid-1", mounts).ok() || path_exists(path)) return 5;
     return mounts.at_or_below(options_.root)->empty() ? 0 : 6;
+  });
+}
+
+TEST_F(LocalVolumeTest, TheRootIsMadeSharedOnce) {
+  ASSERT_TRUE(base::make_directories(options_.root, 0750).ok());
+  in_own_mount_namespace([&] {
+    LinuxMounts mounts;
+    if (!make_shared(options_.root).ok()) return 1;
+    if (!is_on_shared_mount(*base::read_file("/proc/self/mountinfo"), options_.root)) return 2;
+    if (!make_shared(options_.root).ok() || mounts.at_or_below(options_.root)->size() != 1) return 3;
+    return mounts.unmount(options_.root).ok() ? 0 : 4;
   });
 }
 

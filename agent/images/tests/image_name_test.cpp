@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace keelson::agent {
 namespace {
 
@@ -17,6 +20,8 @@ TEST(ImageName, GetsTheDefaultTagOnlyWhenItHasNeitherTagNorDigest) {
       {"busybox:1@" + digest, "busybox:1@" + digest},
       {"[::1]:5000/x", "[::1]:5000/x:latest"},
       {"a__b/c--d.e", "a__b/c--d.e:latest"},
+      {"a@sha512:" + std::string(128, '0'), "a@sha512:" + std::string(128, '0')},
+      {std::string(64, 'a') + ":1", std::string(64, 'a') + ":1"},
   };
   for (const auto& [in, out] : rows) {
     SCOPED_TRACE(in);
@@ -52,8 +57,10 @@ TEST(ImageName, HasANormalFormThatRuntimesUse) {
 }
 
 TEST(ImageName, RefusesWhatNoRegistryCouldHold) {
-  for (const std::string in :
-       {"", ":tag", "Busybox", "a//b", "-a", "a-", "a___b", "a:", "a@sha256:zz", "a b", "host:port/x", "a:b c"}) {
+  for (const std::string& in : std::vector<std::string>{
+           "", ":tag", "Busybox", "a//b", "-a", "a-", "a___b", "a:", "a@sha256:zz", "a b", "host:port/x", "a:b c",
+           "a@sha256:" + std::string(63, 'a'), "a@sha256:" + std::string(64, 'A'), "a@md5:" + std::string(32, 'a'),
+           std::string(64, 'a')}) {
     SCOPED_TRACE(in);
     const auto result = with_default_tag(in);
     ASSERT_FALSE(result.ok()) << *result;

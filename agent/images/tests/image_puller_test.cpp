@@ -272,6 +272,15 @@ TEST_F(PrivatePulls, JoinTheErrorsOfAllCredentials) {
   EXPECT_EQ(ensure_with(nullptr).failure.message, "pull access denied for r.io/app:1, no credentials");
 }
 
+TEST_F(PrivatePulls, TakeARequestOutOfTheBucketForEachCredential) {
+  limits.qps = 1;
+  limits.burst = 2;
+  const auto outcome = ensure_with(secret("s", {{"a", "p"}, {"b", "p"}, {"right", "p"}}));
+  EXPECT_EQ(outcome.failure.message,
+            "[pull access denied for r.io/app:1 as a, pull access denied for r.io/app:1 as b, pull QPS exceeded]");
+  EXPECT_THAT(pulled_as(), ElementsAre("a", "b"));
+}
+
 TEST_F(PrivatePulls, AreAnonymousWhereNothingFits) {
   EXPECT_TRUE(ensure_with(secret("s", {{"right", "p"}}), "IfNotPresent", "s.io/app:1").image);
   EXPECT_THAT(pulled_as(), ElementsAre(""));

@@ -103,6 +103,19 @@ class MachineFiles : public ::testing::Test {
   std::string root_ = ::testing::TempDir() + "machine-" + std::to_string(::getpid());
 };
 
+// The order of the runtime's limits is that in which the kernel lists its sizes.
+TEST_F(MachineFiles, ListPageSizesInTheDirectorysOrder) {
+  const std::string folder = "/sys/kernel/mm/hugepages/";
+  for (const char* name : {"hugepages-1048576kB", "hugepages-2048kB", "hugepages-64kB", "hugepages-32768kB"}) {
+    write(folder + name + "/nr_hugepages", "0\n");
+  }
+  std::vector<std::string> wanted;
+  for (const auto& entry : std::filesystem::directory_iterator(root_ + folder)) {
+    wanted.push_back(hugepage_size_of(entry.path().filename().string()));
+  }
+  EXPECT_EQ(read_machine(root_).hugepage_sizes, wanted);
+}
+
 TEST_F(MachineFiles, GiveTheMachine) {
   write("/proc/meminfo", "MemTotal: 1024 kB\nSwapTotal: 512 kB\n");
   write("/sys/devices/system/cpu/online", "0-3\n");

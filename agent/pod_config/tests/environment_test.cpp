@@ -88,7 +88,9 @@ TEST(Environment, ListsValuesAndReferences) {
       {ref("fieldRef: {fieldPath: status.podIP}"), "A=10.0.0.2"},
       {ref("fieldRef: {fieldPath: status.podIPs}"), "A=10.0.0.2,fd00::2"},
       {ref("fieldRef: {fieldPath: status.hostIPs}"), "A=192.0.2.1,2001:db8::1"},
-      {ref("fieldRef: {fieldPath: status.phase}"), "error: field label not supported: status.phase"},
+      {ref("fieldRef: {fieldPath: status.phase}"), "error: unsupported fieldPath: status.phase"},
+      {ref("fieldRef: {fieldPath: spec.nothing}"), "error: field label not supported: spec.nothing"},
+      {ref("fieldRef: {apiVersion: v2, fieldPath: metadata.name}"), "error: unsupported pod version: v2"},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.container);
@@ -161,7 +163,7 @@ TEST(FieldRef, ReadsLabelsAnnotationsAndAliases) {
   EXPECT_EQ(value("metadata.labels['a']"), "1");
   EXPECT_EQ(value("metadata.labels['none']"), "");
   EXPECT_EQ(value("metadata.annotations['q']"), "x\ny\"zé\u200b");
-  EXPECT_EQ(value("metadata.name['a']"), "error: field label does not support subscript: metadata.name");
+  EXPECT_EQ(value("metadata.name['a']"), "error: field label does not support subscript: metadata.name['a']");
   EXPECT_EQ(value("metadata.labels['"), "error: field label not supported: metadata.labels['");
   EXPECT_EQ(value("spec.host"), "node1");
   EXPECT_EQ(value("spec.serviceAccountName"), "sa");
@@ -229,9 +231,10 @@ TEST(Expansion, ReplacesKnownNamesOnly) {
 
 TEST(Expansion, ProbesKnowLiteralValuesOnly) {
   const auto container = make_container(
-      "{name: c, command: [$(A), $(B)], env: [{name: A, value: x}, {name: B, valueFrom: {fieldRef: {fieldPath: "
-      "metadata.name}}}]}");
-  EXPECT_THAT(expand_probe_command(container.command(), container), testing::ElementsAre("x", "$(B)"));
+      "{name: c, command: [$(A), '-$(B)-', $(C), $(KUBERNETES_SERVICE_HOST)], env: [{name: A, value: x}, "
+      "{name: B, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: C, value: $(A)}]}");
+  EXPECT_THAT(expand_probe_command(container.command(), container),
+              testing::ElementsAre("x", "--", "$(A)", "$(KUBERNETES_SERVICE_HOST)"));
 }
 
 TEST(Expansion, StrictlyMissingOrEmptyVariablesAreErrors) {

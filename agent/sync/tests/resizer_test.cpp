@@ -364,6 +364,22 @@ TEST_F(ResizerTest, GrowingAsksNobodyWhatIsInUse) {
   EXPECT_TRUE(resize().ok());
 }
 
+TEST_F(ResizerTest, WithoutKnowingWhatThePodsCgroupHoldsNothingIsWritten) {
+  run_container("main", {{"cpu", "250m"}}, {{"cpu", "500m"}});
+  start();
+  of(0) = resources({{"cpu", "500m"}}, {{"cpu", "1"}});
+  world.cgroups.groups.clear();
+  const Status failed = resize();
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().to_string(), "the values of the pod's cgroup cannot be read");
+  EXPECT_THAT(writes, IsEmpty());
+  EXPECT_FALSE(done());
+  world.cgroups.groups.insert("u1");
+  EXPECT_TRUE(resize().ok());
+  EXPECT_EQ(world.cgroups.in_force["u1"].cpu_quota_us, 100'000);
+  EXPECT_TRUE(done());
+}
+
 TEST_F(ResizerTest, WhatTheDiskDoesNotTakeIsNotPutInForce) {
   run_container("main", {{"cpu", "250m"}}, {});
   start();

@@ -188,6 +188,34 @@ TEST_F(JournalTest, SaysSinceWhenItWaits) {
   EXPECT_FALSE(journal.waiting().next_try_at);
 }
 
+// --- Logs ---
+
+TEST(LogTail, IsWhatTheLastLinesSay) {
+  struct Row {
+    const char* what;
+    std::string log, expected;
+  };
+  const auto repeat = [](const std::string& line, int times) {
+    std::string out;
+    for (int i = 0; i < times; ++i) out += line;
+    return out;
+  };
+  const std::vector<Row> rows{
+      {"nothing", "", ""},
+      {"both streams", "t stdout F a\nt stderr F b c\n", "a\nb c\n"},
+      {"an empty line", "t stdout F \nt stdout F a\n", "\na\n"},
+      {"a line in parts", "t stdout P a\nt stdout P b\nt stdout F c\n", "abc\n"},
+      {"parts of two streams", "t stdout P a\nt stderr F b\nt stdout F c\n", "ab\nc\n"},
+      {"no newline at the end of what was said", "t stdout F a\nt stderr P fatal: b\n", "a\nfatal: b"},
+      {"more tags", "t stdout P:x a\nt stdout F:P b\n", "ab\n"},
+      {"a record that is being written", "t stdout F a\nt stdout F b", "a\nb\n"},
+      {"no log of ours", "what is this?\nt stdout\nt stdout F a\n", "a\n"},
+      {"80 lines", "t stdout F first\n" + repeat("t stdout F x\n", 80), repeat("x\n", 80)},
+      {"2048 bytes", "t stdout F " + repeat("a", 3000) + "\n", repeat("a", 2047) + "\n"},
+  };
+  for (const Row& row : rows) EXPECT_EQ(tail_of_cri_log(row.log), row.expected) << row.what;
+}
+
 // --- Garbage collection against a runtime ---
 
 class Collection : public ::testing::Test {
