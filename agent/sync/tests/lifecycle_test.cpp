@@ -153,6 +153,46 @@ TEST_F(Lifecycle, ADeadlineThatIsShortenedOrCameWhileTheAgentWasAwayCounts) {
   EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
 }
 
+TEST_F(Lifecycle, ADeadlineThatIsEditedWhileARoundHangsCountsAtOnce) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_activedeadlineseconds(30);
+  world.cri.images.clear();
+  world.cri.pull_time = 1h;
+  set(pod);
+  const auto begun = world.clock.steady_now();
+  world.clock.advance(10s);
+  pod.mutable_spec()->set_activedeadlineseconds(1000);
+  set(pod);
+  world.clock.advance(50s);
+  EXPECT_EQ(worker().state(), WorkerState::sync);
+  EXPECT_EQ(world.cri.count("pull_image"), 1u) << "the round goes on";
+  pod.mutable_spec()->set_activedeadlineseconds(70);
+  set(pod);
+  ASSERT_TRUE(finished(100s));
+  EXPECT_NEAR(seconds_since(begun), 70, 1);
+  EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
+}
+
+TEST_F(Lifecycle, APodPastItsDeadlineWaitsForTheRuntimeAsAnyOther) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_activedeadlineseconds(60);
+  set(pod);
+  ASSERT_TRUE(running());
+  world.cri.inject({"list_pod_sandboxes", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "no answer")});
+  world.clock.advance(20s);
+  world.cri.end_process("u1", "main", 1);
+  world.clock.advance(40s);
+  const auto told = world.events.texts("FailedSync").size();
+  world.clock.advance(60s);
+  EXPECT_LE(world.events.texts("FailedSync").size(), told + 7);
+  world.cri.go_away();
+  world.clock.advance(2min);
+  world.cri.come_back();
+  world.cri.clear_faults();
+  ASSERT_TRUE(finished());
+  EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
+}
+
 TEST_F(Lifecycle, APodThatFinishedBeforeItsDeadlineStaysAsItIs) {
   api::Pod pod = make("Never");
   pod.mutable_spec()->set_activedeadlineseconds(20);
