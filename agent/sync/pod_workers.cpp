@@ -9,6 +9,7 @@
 #include "agent/pod_config/qos.hpp"
 #include "agent/sync/containers.hpp"
 #include "agent/sync/orphan.hpp"
+#include "agent/sync/restart.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -330,7 +331,10 @@ bool PodWorkers::abandoned(const std::string& uid) const {
   return !knowledge_.runs || !knowledge_.runs(uid);
 }
 
-api::PodPtr PodWorkers::as_run(const api::PodPtr& pod) const { return context_.allocations.allocated_pod(pod); }
+api::PodPtr PodWorkers::as_run(const api::PodPtr& pod) const {
+  const NodeFacts& facts = context_.facts;
+  return with_restart_gates(context_.allocations.allocated_pod(pod), facts.restart_rules, facts.restarts_all);
+}
 
 void PodWorkers::reallocated(const std::string& uid) {
   const auto wanted = wanted_.find(uid);

@@ -108,7 +108,7 @@ class PodWorkers {
   bool abandoned(const std::string& uid) const;
   base::Task<void> clean_up(std::string uid);
   void forget_allocations();
-  // The pod with what is allocated to it.
+  // The pod with what is allocated to it, without what gates switch off.
   api::PodPtr as_run(const api::PodPtr& pod) const;
 
   WorkerContext context_;

@@ -262,6 +262,26 @@ TEST_F(Lifecycle, AllContainersRestartInPlaceWhenARuleAsksForIt) {
   for (const auto& entry : world.sink.all) EXPECT_NE(entry.status.phase(), "Failed");
 }
 
+TEST_F(Lifecycle, RestartRulesThatAreSwitchedOffAreAsIfTheyWereNotThere) {
+  brain->facts.restart_rules = false;
+  brain->facts.restarts_all = false;
+  api::Pod pod = make("Never", {"main", "other"});
+  auto& main = *pod.mutable_spec()->mutable_containers(0);
+  main.set_restartpolicy("Always");
+  for (const char* action : {"Restart", "RestartAllContainers"}) {
+    auto& rule = *main.add_restartpolicyrules();
+    rule.set_action(action);
+    rule.mutable_exitcodes()->set_operator_("NotIn");
+    rule.mutable_exitcodes()->add_values(0);
+  }
+  set(pod);
+  ASSERT_TRUE(running(2));
+  ASSERT_TRUE(world.cri.end_process("u1", "main", 42));
+  world.clock.advance(1min);
+  EXPECT_EQ(brain->state("u1", "main"), "terminated Error 42");
+  EXPECT_EQ(condition("AllContainersRestarting"), "absent");
+}
+
 // --- The pod's cgroup ---
 
 TEST_F(Lifecycle, WhatRunsWithoutThePodsCgroupIsEndedAndBroughtBackInIt) {
