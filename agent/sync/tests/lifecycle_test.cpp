@@ -453,6 +453,23 @@ TEST_F(Lifecycle, AGracePeriodBeyondAllTimeIsNoReasonToFail) {
   ASSERT_TRUE(finished());
 }
 
+TEST_F(Lifecycle, ASandboxThatShowsItselfAfterTheEndIsStoppedAndTheEndStaysAsItIs) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_activedeadlineseconds(20);
+  set(pod);
+  ASSERT_TRUE(finished());
+  // A call that was cancelled takes effect all the same.
+  cri::PodSandboxConfig config = world.cri.sandboxes().front().config;
+  ++config.metadata.attempt;
+  ASSERT_TRUE(world.run(world.cri.run_pod_sandbox(config, "")).ok());
+  world.clock.advance(10s);
+  ASSERT_TRUE(finished());
+  for (const auto& sandbox : world.cri.sandboxes()) EXPECT_EQ(sandbox.state, cri::SandboxState::not_ready);
+  EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
+  EXPECT_EQ(world.sink.all.back().status.phase(), "Failed");
+  EXPECT_TRUE(world.sink.all.back().terminated);
+}
+
 TEST_F(Lifecycle, APodThatIsOverInTheApiIsNotEvenKilledByANewAgent) {
   world.cri.script = [](auto&, auto&, auto) { return FakeRun{1s, 0}; };
   set(make("Never"));
