@@ -342,6 +342,12 @@ TEST_F(Lifecycle, AnEphemeralContainerJoinsAPodThatRunsAndEndsForGood) {
   EXPECT_THAT(world.events.texts("Started"), Contains("N Started spec.ephemeralContainers{debug}: Container started"));
   EXPECT_EQ(condition("Ready"), "True ");
   world.clock.advance(5min);
+  for (const auto& entry : world.sink.all) {
+    for (const auto& debugger : entry.status.ephemeralcontainerstatuses()) {
+      EXPECT_FALSE(debugger.ready());
+      EXPECT_FALSE(debugger.has_started()) << "nobody waits for it";
+    }
+  }
   const auto& shown = worker().status().ephemeralcontainerstatuses(0);
   EXPECT_EQ(shown.state().terminated().exitcode(), 3);
   EXPECT_EQ(shown.restartcount(), 0);
