@@ -111,17 +111,11 @@ void fill_without_instance(const StatusInput& input, ContainerRef ref, const api
     return;
   }
   if (before == nullptr) return;
-  out.set_restartcount(before->restartcount());
   if (before->state().has_terminated()) {
-    *out.mutable_state() = before->state();
-    *out.mutable_laststate() = before->laststate();
-    out.set_imageid(before->imageid());
-    out.set_containerid(before->containerid());
-    if (before->has_resources()) *out.mutable_resources() = before->resources();
-    *out.mutable_allocatedresources() = before->allocatedresources();
-    if (before->has_user()) *out.mutable_user() = before->user();
+    out = *before;
     return;
   }
+  out.set_restartcount(before->restartcount());
   *out.mutable_laststate() = before->laststate();
   if (!before->state().has_running()) return;
   *out.mutable_laststate() =
@@ -209,6 +203,11 @@ void fill_started_and_ready(const StatusInput& input, ContainerRef ref, const ap
                             api::core::ContainerStatus& out) {
   out.set_started(false);
   out.set_ready(false);
+  if (ref.type == ContainerType::ephemeral) {
+    // Nobody waits for one: a kubelet says nothing of it (contract 02 §6.6).
+    out.clear_started();
+    return;
+  }
   if (ref.type == ContainerType::init && !is_sidecar(spec)) {
     out.set_started(out.state().has_running());
     out.set_ready(out.state().has_terminated() && out.state().terminated().exitcode() == 0);
@@ -217,14 +216,16 @@ void fill_started_and_ready(const StatusInput& input, ContainerRef ref, const ap
   if (newest == nullptr || !out.state().has_running()) return;
   const auto known = input.probes.find(newest->id);
   const ProbeView probes = known == input.probes.end() ? ProbeView() : known->second;
-  // A container that ran before we did keeps what was last said of it until a probe decides.
+  // A container that ran before we did keeps what was last said of it until a probe decides. When the system time was
+  // set back, any container looks as old: then nothing was said of it yet.
   const auto started_at = base::SystemTime(std::chrono::nanoseconds(newest->started_at));
-  const bool adopted = started_at + kAdoptionAge < input.agent_started;
+  const bool said = before != nullptr && before->containerid() == out.containerid();
+  const bool adopted = said && started_at + kAdoptionAge < input.agent_started;
   if (!spec.has_startupprobe()) {
     out.set_started(true);
   } else if (probes.startup) {
     out.set_started(probes.startup == ProbeResult::success);
-  } else if (adopted && before != nullptr) {
+  } else if (adopted) {
     out.set_started(before->started());
   }
   if (!out.started()) return;

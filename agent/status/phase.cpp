@@ -1,5 +1,7 @@
 #include "agent/status/phase.hpp"
 
+#include <algorithm>
+
 #include "agent/pod_config/qos.hpp"
 #include "agent/status/container_status.hpp"
 #include "agent/sync/restart.hpp"
@@ -15,13 +17,20 @@ struct Tally {
   int stopped = 0;
   int unknown = 0;
   int succeeded = 0;
-  bool restartable = false;    // a stopped container will be started again
-  bool regular_known = false;  // a regular container of the pod was created at some time
+  bool restartable = false;  // a stopped container will be started again
+  bool initialized = false;  // sidecars that are not there yet hold back the pod no more
 };
 
 bool may_restart(const api::Pod& pod, const api::core::Container& container,
                  const api::core::ContainerStateTerminated& end) {
   return end.reason() == kRestartingAll || restart_decision(pod, container, end.exitcode()) != RestartDecision::no;
+}
+
+// One that is going to be tried again does not hold back a pod that has run (contract 02 §15.1); one that has not waits
+// for its regular containers anyway.
+void count_ended_init(const api::Pod& pod, const api::core::Container& spec,
+                      const api::core::ContainerStateTerminated& end, Tally& tally) {
+  if (end.exitcode() != 0 && !may_restart(pod, spec, end)) ++tally.failed_init;
 }
 
 void count_plain_init(const api::Pod& pod, const api::core::Container& spec, const api::core::ContainerStatus* status,
@@ -34,17 +43,9 @@ void count_plain_init(const api::Pod& pod, const api::core::Container& spec, con
   if (state.has_running()) {
     ++tally.pending_init;
   } else if (state.has_terminated()) {
-    const int code = state.terminated().exitcode();
-    if (code != 0 && !may_restart(pod, spec, state.terminated())) ++tally.failed_init;
-    // A failed one that is going to be tried again holds the pod back.
-    if (code != 0 && may_restart(pod, spec, state.terminated())) ++tally.pending_init;
+    count_ended_init(pod, spec, state.terminated(), tally);
   } else if (status->laststate().has_terminated()) {
-    const auto& last = status->laststate().terminated();
-    if (last.exitcode() != 0 && !may_restart(pod, spec, last)) {
-      ++tally.failed_init;
-    } else {
-      ++tally.pending_init;
-    }
+    count_ended_init(pod, spec, status->laststate().terminated(), tally);
   } else {
     ++tally.pending_init;
   }
@@ -57,12 +58,12 @@ void count_sidecar(const api::core::ContainerStatus* status, Tally& tally) {
   }
   const auto& state = status->state();
   if (state.has_running()) {
-    if (!status->started() && !tally.regular_known) ++tally.pending_init;
+    if (!status->started() && !tally.initialized) ++tally.pending_init;
     ++tally.running;
   } else if (state.has_terminated()) {
     return;  // a sidecar that ended says nothing of the pod
   } else if (!status->laststate().has_terminated()) {
-    if (!tally.regular_known) ++tally.pending_init;
+    if (!tally.initialized) ++tally.pending_init;
     ++tally.waiting;
   }
 }
@@ -92,13 +93,23 @@ void count_regular(const api::Pod& pod, const api::core::Container& spec, const 
   }
 }
 
+// A regular container has run in the sandbox that stands now.
+bool began_in_this_sandbox(const api::Pod& pod, const ObservedPod& observed) {
+  if (!observed.any_ready_sandbox()) return false;
+  const std::int64_t begun = observed.sandboxes.front().created_at;
+  return std::any_of(pod.spec().containers().begin(), pod.spec().containers().end(), [&](const auto& container) {
+    const cri::ContainerStatus* newest = observed.newest(container.name());
+    if (newest == nullptr || newest->created_at < begun) return false;
+    return newest->state == cri::ContainerState::running || newest->state == cri::ContainerState::exited;
+  });
+}
+
 }  // namespace
 
-std::string pod_phase(const api::Pod& pod, const api::core::PodStatus& status, bool stopped) {
+std::string pod_phase(const api::Pod& pod, const ObservedPod& observed, const api::core::PodStatus& status,
+                      bool stopped) {
   Tally tally;
-  for (const auto& container : status.containerstatuses()) {
-    if (!container.containerid().empty()) tally.regular_known = true;
-  }
+  tally.initialized = began_in_this_sandbox(pod, observed);
   for (const auto& spec : pod.spec().initcontainers()) {
     const auto* entry = find_before(status, ContainerType::init, spec.name());
     if (is_sidecar(spec)) {

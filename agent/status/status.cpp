@@ -23,6 +23,18 @@ std::vector<std::string> one_per_family(const std::vector<std::string>& ips, boo
   return out;
 }
 
+// They are the node's, and stay when the node gets others; one of the second family may come later.
+std::vector<std::string> host_network_ips(const StatusInput& input, bool v6_first) {
+  std::vector<std::string> out = one_per_family(input.host_ips, v6_first);
+  const auto& before = input.before.podips();
+  if (before.empty()) return out;
+  const std::string& first = before[0].ip();
+  std::erase_if(out, [&](const auto& ip) { return is_ipv6(ip) == is_ipv6(first); });
+  if (before.size() > 1) out = {before[1].ip()};
+  out.insert(out.begin(), first);
+  return out;
+}
+
 void fill_addresses(const StatusInput& input, api::core::PodStatus& out) {
   const bool v6_first = !input.host_ips.empty() && is_ipv6(input.host_ips.front());
   if (!input.host_ips.empty()) {
@@ -31,7 +43,7 @@ void fill_addresses(const StatusInput& input, api::core::PodStatus& out) {
   }
   std::vector<std::string> pod_ips;
   if (input.pod.spec().hostnetwork()) {
-    pod_ips = one_per_family(input.host_ips, v6_first);
+    pod_ips = host_network_ips(input, v6_first);
   } else if (!input.observed.sandboxes.empty() && input.observed.sandboxes.front().state == cri::SandboxState::ready) {
     pod_ips = one_per_family(input.observed.sandboxes.front().ips, v6_first);
   }
@@ -62,7 +74,7 @@ void fill_container_statuses(const StatusInput& input, api::core::PodStatus& out
 }
 
 void fill_phase(const StatusInput& input, api::core::PodStatus& out) {
-  const std::string computed = pod_phase(input.pod, out, input.stopped);
+  const std::string computed = pod_phase(input.pod, input.observed, out, input.stopped);
   if (is_terminal(input.before)) {
     // A terminal phase never changes back, and its words stay with it.
     out.set_phase(input.before.phase());

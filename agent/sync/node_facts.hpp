@@ -28,7 +28,9 @@ struct NodeFacts {
   base::Duration restart_backoff_cap = std::chrono::seconds(300);
   base::SystemTime agent_started{};
   bool standalone = true;
-  IdPool id_pool;  // of pods with user namespaces
+  bool restart_rules = true;  // gate ContainerRestartRules
+  bool restarts_all = true;   // gate RestartAllContainersOnContainerExits
+  IdPool id_pool;             // of pods with user namespaces
 
   // Of the runtime, known after the handshake.
   std::string runtime_name;

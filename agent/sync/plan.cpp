@@ -127,7 +127,7 @@ class Planner {
     for (int i = 0; i < spec_.initcontainers_size(); ++i) {
       for (const auto& status : in_.observed.containers) {
         if (status.metadata.name == spec_.initcontainers(i).name()) {
-          out_.steps.emplace_back(RemoveContainer{status.id, status.metadata.name});
+          out_.steps.emplace_back(RemoveContainer{status.id, status.metadata.name, true});
         }
       }
     }

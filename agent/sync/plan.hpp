@@ -64,6 +64,7 @@ struct KillContainer {
 struct RemoveContainer {
   std::string id;
   std::string name;
+  bool failure_stops = false;  // what comes next must not find it
 };
 struct CreateSandbox {
   std::uint32_t attempt = 0;

@@ -72,7 +72,7 @@ base::Task<SyncOutcome> PodRuntime::execute(SyncRequest request) {
 base::Task<bool> PodRuntime::execute_step(std::shared_ptr<Execution> run, const Step* step) {
   if (std::holds_alternative<KillContainer>(*step)) return kill_selected(std::move(run));
   if (const auto* kill = std::get_if<KillPod>(step)) return do_kill_pod(std::move(run), *kill);
-  if (const auto* remove = std::get_if<RemoveContainer>(step)) return do_remove(std::move(run), remove->id);
+  if (const auto* remove = std::get_if<RemoveContainer>(step)) return do_remove(std::move(run), *remove);
   if (const auto* create = std::get_if<CreateSandbox>(step)) return create_sandbox(std::move(run), create->attempt);
   if (const auto* all = std::get_if<RestartAllContainers>(step)) return do_restart_all(std::move(run), *all);
   if (const auto* resize = std::get_if<ResizePod>(step)) return do_resize(std::move(run), *resize);
@@ -91,18 +91,18 @@ base::Task<bool> PodRuntime::do_kill_pod(std::shared_ptr<Execution> run, KillPod
   co_return false;
 }
 
-base::Task<bool> PodRuntime::do_remove(std::shared_ptr<Execution> run, std::string id) {
+base::Task<bool> PodRuntime::do_remove(std::shared_ptr<Execution> run, RemoveContainer step) {
   run->outcome.did_anything = true;
-  const auto* status = run->request.observed->by_id(id);
+  const auto* status = run->request.observed->by_id(step.id);
   const std::string log_path = status == nullptr ? std::string() : status->log_path;
-  const std::string name = status == nullptr ? std::string() : status->metadata.name;
-  auto removed = co_await runtime_.remove_container(id);
+  const std::string name = step.name;
+  auto removed = co_await runtime_.remove_container(step.id);
   if (!removed.ok()) {
     run->fail("while removing container " + name + ": " + removed.error().to_string());
-    co_return false;
+    co_return !step.failure_stops;
   }
   const auto& meta = run->pod().metadata();
-  const std::string link = log_link(facts_.paths, meta.name(), meta.namespace_(), name, id);
+  const std::string link = log_link(facts_.paths, meta.name(), meta.namespace_(), name, step.id);
   auto cleaned = co_await files_.remove_container_logs(log_path, link);
   if (!cleaned.ok()) run->fail("while removing logs of container " + name + ": " + cleaned.error().to_string());
   co_return true;

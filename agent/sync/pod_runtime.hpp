@@ -87,7 +87,7 @@ class PodRuntime {
 
   base::Task<bool> execute_step(std::shared_ptr<Execution> run, const Step* step);
   base::Task<bool> do_kill_pod(std::shared_ptr<Execution> run, KillPod step);
-  base::Task<bool> do_remove(std::shared_ptr<Execution> run, std::string id);
+  base::Task<bool> do_remove(std::shared_ptr<Execution> run, RemoveContainer step);
   base::Task<bool> do_restart_all(std::shared_ptr<Execution> run, RestartAllContainers step);
   base::Task<bool> create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt);
   base::Task<bool> do_resize(std::shared_ptr<Execution> run, ResizePod step);

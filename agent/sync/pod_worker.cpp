@@ -46,6 +46,7 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
       journal_(context.clock, context.log.with("pod", pod_path(*pod_)).with("uid", pod_->metadata().uid())),
       bell_(context.loop),
       interrupt_(context.loop),
+      edited_(context.loop),
       observed_(std::make_shared<ObservedPod>()),
       backoff_(BackoffLimits{std::min(context.facts.restart_backoff_first, context.facts.restart_backoff_cap),
                              context.facts.restart_backoff_cap}) {
@@ -68,6 +69,7 @@ void PodWorker::update(api::PodPtr pod) {
   pod_ = std::move(pod);
   pod_cgroup_.reset();
   heed_the_api();
+  edited_.notify();
   wake();
 }
 
@@ -148,6 +150,7 @@ base::Task<void> PodWorker::rounds() {
     if (interrupt_.pending()) co_await interrupt_.wait();
     base::Duration next = std::chrono::seconds(1);
     const WorkerState at_start = state_;
+    const bool was_overdue = is_overdue();
     if (at_start == WorkerState::terminated) {
       const bool done = co_await terminated_round();
       if (done) co_return;
@@ -163,10 +166,10 @@ base::Task<void> PodWorker::rounds() {
       next = std::get<0>(ended);
     }
     if (state_ != at_start) continue;
-    // One that is over already has been seen by the round; if that could do nothing about it, it is tried again like
-    // all.
-    if (const auto end = deadline(); end && state_ == WorkerState::sync && !is_overdue()) {
-      next = std::min<base::Duration>(*end - context_.clock.steady_now(), next);
+    // One that was over when the round began has been seen by it; if that could do nothing about it, it is tried again
+    // like all.
+    if (const auto end = deadline(); end && state_ == WorkerState::sync && !was_overdue) {
+      next = std::clamp<base::Duration>(*end - context_.clock.steady_now(), base::Duration::zero(), next);
     }
     auto pause = bell_.wait() || context_.clock.sleep_for(next);
     co_await std::move(pause);

@@ -145,6 +145,7 @@ class PodWorker {
   std::optional<base::SteadyTime> active_since_;                        // startTime on the steady clock
   base::Notification bell_;                                             // something happened: make a round
   base::Notification interrupt_;    // leave the round in progress: termination has begun
+  base::Notification edited_;       // the deadline may be another one
   bool killed_ = false;             // the last kill succeeded: the next look must show nothing running
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;

@@ -9,6 +9,7 @@
 #include "agent/pod_config/qos.hpp"
 #include "agent/sync/containers.hpp"
 #include "agent/sync/orphan.hpp"
+#include "agent/sync/restart.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -306,8 +307,12 @@ void PodWorkers::wake_all() {
 
 void PodWorkers::saw_runtime_pod(const ObservedPtr& observed) {
   if (gate_.stopping()) return;
-  if (wanted_.count(observed->uid) > 0 || workers_.count(observed->uid) > 0) return;
   if (!observed->any_running() && !observed->any_ready_sandbox()) return;
+  if (const PodWorker* known = worker(observed->uid)) {
+    if (known->state() == WorkerState::finished) end_again(*known);
+    return;
+  }
+  if (wanted_.count(observed->uid) > 0) return;
   const api::PodPtr pod = pod_from_runtime(*observed);
   const std::string source = source_of(*pod);
   if (!may_end(source, *pod)) return;
@@ -325,12 +330,31 @@ void PodWorkers::saw_runtime_pod(const ObservedPtr& observed) {
   worker(observed->uid)->terminate(std::move(orphaned));
 }
 
+// How it ended stays as it is.
+void PodWorkers::end_again(const PodWorker& done) {
+  const api::PodPtr pod = done.pod();
+  const api::core::PodStatus& status = done.status();
+  Termination termination{"something of it runs after its end", std::chrono::seconds(1), std::nullopt};
+  if (is_terminal(status)) termination.forced = ForcedEnd{status.phase(), status.reason(), status.message(), ""};
+  if (done.termination()) {
+    termination.deleted = done.termination()->deleted;
+    termination.unknown = done.termination()->unknown;
+  }
+  context_.log.warning("Something of a pod runs after its end",
+                       {{"pod", pod_path(*pod)}, {"uid", pod->metadata().uid()}});
+  start_worker(pod->metadata().uid(), pod);
+  worker(pod->metadata().uid())->terminate(std::move(termination));
+}
+
 bool PodWorkers::abandoned(const std::string& uid) const {
   if (wanted_.count(uid) > 0 || workers_.count(uid) > 0) return false;
   return !knowledge_.runs || !knowledge_.runs(uid);
 }
 
-api::PodPtr PodWorkers::as_run(const api::PodPtr& pod) const { return context_.allocations.allocated_pod(pod); }
+api::PodPtr PodWorkers::as_run(const api::PodPtr& pod) const {
+  const NodeFacts& facts = context_.facts;
+  return with_restart_gates(context_.allocations.allocated_pod(pod), facts.restart_rules, facts.restarts_all);
+}
 
 void PodWorkers::reallocated(const std::string& uid) {
   const auto wanted = wanted_.find(uid);

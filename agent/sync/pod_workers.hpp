@@ -47,7 +47,8 @@ class PodWorkers {
   // Something happened to that pod in the runtime.
   void wake(const std::string& uid);
   void wake_all();
-  // The runtime has this pod; when no source wants it and no worker has it, it is ended with a grace period of 1 s.
+  // The runtime has this pod; when no source wants it and no worker has it, it is ended with a grace period of 1 s. So
+  // is what shows itself only after its worker has finished: a call that was cancelled may take effect late.
   void saw_runtime_pod(const ObservedPtr& observed);
   // Removes directories and cgroups of pods that nobody wants, works on, or runs.
   base::Task<void> housekeep();
@@ -102,13 +103,14 @@ class PodWorkers {
   void end_refused(const api::PodPtr& pod, const api::core::PodStatus& refusal);
   void forget(const std::string& uid);
   void start_worker(const std::string& uid, api::PodPtr pod);
+  void end_again(const PodWorker& done);
   void finished(const std::string& uid);
   void drop(const std::string& uid);
   bool name_taken(const api::Pod& pod) const;
   bool abandoned(const std::string& uid) const;
   base::Task<void> clean_up(std::string uid);
   void forget_allocations();
-  // The pod with what is allocated to it.
+  // The pod with what is allocated to it, without what gates switch off.
   api::PodPtr as_run(const api::PodPtr& pod) const;
 
   WorkerContext context_;

@@ -30,7 +30,32 @@ bool rule_matches(const api::core::ContainerRestartRule& rule, int exit_code) {
   return false;
 }
 
+bool has_own_policy(const api::core::Container& container) {
+  return !container.restartpolicy().empty() || container.restartpolicyrules_size() > 0;
+}
+
+void switch_off(api::core::Container& container, bool is_init, bool rules) {
+  auto& list = *container.mutable_restartpolicyrules();
+  const auto gone = std::remove_if(list.begin(), list.end(),
+                                   [&](const auto& rule) { return !rules || rule.action() == "RestartAllContainers"; });
+  list.erase(gone, list.end());
+  const bool sidecar = is_init && is_sidecar(container);
+  if (!rules && !sidecar) container.clear_restartpolicy();
+}
+
 }  // namespace
+
+api::PodPtr with_restart_gates(api::PodPtr pod, bool rules, bool all) {
+  if (rules && all) return pod;
+  const auto& spec = pod->spec();
+  const bool concerns = std::any_of(spec.containers().begin(), spec.containers().end(), has_own_policy) ||
+                        std::any_of(spec.initcontainers().begin(), spec.initcontainers().end(), has_own_policy);
+  if (!concerns) return pod;
+  auto out = std::make_shared<api::Pod>(*pod);
+  for (auto& container : *out->mutable_spec()->mutable_containers()) switch_off(container, false, rules);
+  for (auto& container : *out->mutable_spec()->mutable_initcontainers()) switch_off(container, true, rules);
+  return out;
+}
 
 RestartDecision restart_decision(const api::Pod& pod, const api::core::Container& container, int exit_code) {
   for (const auto& rule : container.restartpolicyrules()) {

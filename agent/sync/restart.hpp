@@ -22,6 +22,10 @@ enum class RestartDecision { no, yes, restart_all };
 // For a container that has exited. `container` may be an init container: a plain one is restarted only when it failed.
 RestartDecision restart_decision(const api::Pod& pod, const api::core::Container& container, int exit_code);
 
+// The pod without what is switched off of it: `rules` by the gate ContainerRestartRules (policies of regular and plain
+// init containers, and all rules), `all` by RestartAllContainersOnContainerExits (the rules that ask for it).
+api::PodPtr with_restart_gates(api::PodPtr pod, bool rules, bool all);
+
 // Whether the policies alone (not the rules) let a container that we kill for a failed probe come back.
 bool restarts_after_probe_kill(const api::Pod& pod, const api::core::Container& container);
 

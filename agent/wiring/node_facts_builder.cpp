@@ -64,6 +64,8 @@ Result<NodeFacts> build_node_facts(const config::Configuration& configuration, c
   if (kubelet.crash_loop_back_off.max_container_restart_period) {
     facts.restart_backoff_cap = *kubelet.crash_loop_back_off.max_container_restart_period;
   }
+  facts.restart_rules = configuration.gates.enabled("ContainerRestartRules");
+  facts.restarts_all = configuration.gates.enabled("RestartAllContainersOnContainerExits");
   facts.paths.root = configuration.flags.root_dir;
   facts.paths.logs = kubelet.pod_logs_dir;
 

@@ -143,7 +143,8 @@ void PodEngine::on_pleg_event(const pleg::PodEvent& event) {
   if (event.type == pleg::EventType::container_died) {
     garbage_.container_died(observed_of(event.snapshot, event.uid), event.id);
   }
-  if (workers_.worker(event.uid) != nullptr) {
+  const PodWorker* worker = workers_.worker(event.uid);
+  if (worker != nullptr && worker->state() != WorkerState::finished) {
     // contract 02 §12: the removal of a dead container changes nothing that a worker would act on.
     if (event.type != pleg::EventType::container_removed) workers_.wake(event.uid);
     return;
@@ -158,7 +159,8 @@ void PodEngine::on_probe(const std::string& uid) {
 // Pods that only the runtime has get their workers first, so that their namesakes wait for them.
 void PodEngine::adopt_runtime_pods() {
   for (const std::string& uid : pleg_.pods()) {
-    if (workers_.worker(uid) != nullptr) continue;
+    const PodWorker* worker = workers_.worker(uid);
+    if (worker != nullptr && worker->state() != WorkerState::finished) continue;
     const auto snapshot = pleg_.latest(uid);
     if (snapshot) workers_.saw_runtime_pod(observed_of(*snapshot, uid));
   }

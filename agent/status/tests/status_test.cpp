@@ -26,6 +26,7 @@ class PodStatus : public ::testing::Test {
   base::SystemTime now{std::chrono::hours(500'000)};
   bool terminating = false;
   bool stop_signals = false;
+  std::vector<std::string> host_ips = {"192.0.2.10"};
 
   void container(const std::string& id, const api::core::Container& spec, ContainerState state, int code = 0,
                  std::uint32_t attempt = 0) {
@@ -35,7 +36,7 @@ class PodStatus : public ::testing::Test {
 
   api::core::PodStatus run() {
     StatusInput input{pod, before, observed, probes, waiting, termination};
-    input.host_ips = {"192.0.2.10"};
+    input.host_ips = host_ips;
     input.runtime_name = "containerd";
     input.now = now;
     input.agent_started = now;
@@ -244,6 +245,126 @@ TEST_F(PodStatus, FailsWhenAnInitContainerFailedForGood) {
   EXPECT_EQ(run().phase(), "Failed");
 }
 
+TEST_F(PodStatus, APodThatHasRunIsNotPendingWhileAnInitContainerIsTriedAgain) {
+  struct Row {
+    const char* what;
+    ContainerState init;
+    int exit_code;
+    bool backs_off;
+    bool regular_has_run;
+    const char* phase;
+  };
+  const Row rows[] = {
+      {"the first time, failed", ContainerState::exited, 1, false, false, "Pending"},
+      {"the first time, backs off", ContainerState::exited, 1, true, false, "Pending"},
+      {"in a new sandbox, runs", ContainerState::running, 0, false, true, "Pending"},
+      {"in a new sandbox, failed", ContainerState::exited, 1, false, true, "Running"},
+      {"in a new sandbox, backs off", ContainerState::exited, 1, true, true, "Running"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    pod = make_pod({"a"});
+    *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+    observed = {};
+    observed.sandboxes = {make_sandbox("s")};
+    waiting.clear();
+    container("i0-0", pod.spec().initcontainers(0), row.init, row.exit_code);
+    if (row.backs_off) waiting["i0"] = {"CrashLoopBackOff", "back-off 10s"};
+    if (row.regular_has_run) container("a0", pod.spec().containers(0), ContainerState::exited, 137);
+    EXPECT_EQ(run().phase(), row.phase);
+  }
+}
+
+TEST_F(PodStatus, ASidecarThatIsNotThereYetHoldsBackAPodThatHasNotRunInThisSandbox) {
+  struct Row {
+    const char* what;
+    std::uint32_t sandbox;  // its attempt: the second is newer than the container of the first
+    std::optional<ContainerState> sidecar;
+    std::optional<ContainerState> regular;
+    const char* phase;
+  };
+  const auto running = ContainerState::running;
+  const auto exited = ContainerState::exited;
+  const Row rows[] = {
+      {"the first time, waits", 0, {}, {}, "Pending"},
+      {"the first time, not started", 0, running, {}, "Pending"},
+      {"restarted, not started", 0, running, running, "Running"},
+      {"restarted, not started, regular backs off", 0, running, exited, "Running"},
+      {"in a new sandbox, not started", 1, running, exited, "Pending"},
+      {"in a new sandbox, waits", 1, {}, exited, "Pending"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    pod = make_pod({"a"});
+    auto& side = *pod.mutable_spec()->add_initcontainers();
+    side = make_sidecar("side");
+    side.mutable_startupprobe();
+    observed = {};
+    observed.sandboxes = {make_sandbox("s", row.sandbox)};
+    observed.sandboxes[0].created_at = row.sandbox == 0 ? 1000 : 5000;
+    if (row.sidecar) container("side0", side, *row.sidecar);
+    if (row.regular) container("a0", pod.spec().containers(0), *row.regular, 1);
+    EXPECT_EQ(run().phase(), row.phase);
+  }
+}
+
+TEST_F(PodStatus, KeepsAllThatIsKnownOfAnEndThatTheRuntimeForgot) {
+  observed.sandboxes = {make_sandbox("s")};
+  container("a0", pod.spec().containers(0), ContainerState::exited, 3, 2);
+  observed.containers[0].image.image = "docker.io/library/image:1";
+  const auto first = run();
+  before = first;
+  observed.containers.clear();
+  EXPECT_EQ(run().containerstatuses(0).SerializeAsString(), first.containerstatuses(0).SerializeAsString());
+}
+
+TEST_F(PodStatus, WhatWasSaidOfAnotherContainerIsNotKept) {
+  auto& spec = *pod.mutable_spec()->mutable_containers(0);
+  spec.mutable_readinessprobe();
+  observed.sandboxes = {make_sandbox("s")};
+  container("a0", spec, ContainerState::running);
+  auto& shown = *before.add_containerstatuses();
+  shown.set_name("a");
+  shown.set_started(true);
+  shown.set_ready(true);
+  auto& ready = *before.add_conditions();
+  ready.set_type("Ready");
+  ready.set_status("True");
+  // By the system time, which may have been set back, it began long before the agent.
+  shown.set_containerid("containerd://a0");
+  EXPECT_TRUE(run().containerstatuses(0).ready());
+  shown.set_containerid("containerd://older");
+  EXPECT_FALSE(run().containerstatuses(0).ready());
+}
+
+TEST_F(PodStatus, OnTheHostNetworkTheFirstAddressesStay) {
+  pod.mutable_spec()->set_hostnetwork(true);
+  struct Row {
+    const char* what;
+    std::vector<std::string> before;
+    std::vector<std::string> node;
+    std::vector<std::string> expected;
+  };
+  const Row rows[] = {
+      {"the first time", {}, {"192.0.2.10", "fd00::1"}, {"192.0.2.10", "fd00::1"}},
+      {"another address", {"192.0.2.10"}, {"192.0.2.99"}, {"192.0.2.10"}},
+      {"another family too", {"192.0.2.10"}, {"192.0.2.99", "fd00::1"}, {"192.0.2.10", "fd00::1"}},
+      {"both others", {"192.0.2.10", "fd00::1"}, {"fd00::2", "192.0.2.99"}, {"192.0.2.10", "fd00::1"}},
+      {"none at all", {"192.0.2.10"}, {}, {"192.0.2.10"}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    before.clear_podips();
+    for (const auto& ip : row.before) before.add_podips()->set_ip(ip);
+    host_ips = row.node;
+    std::vector<std::string> shown;
+    const auto result = run();
+    for (const auto& ip : result.podips()) shown.push_back(ip.ip());
+    EXPECT_EQ(shown, row.expected);
+    EXPECT_EQ(result.podip(), row.expected.front());
+  }
+}
+
 TEST_F(PodStatus, TakesAnInitContainerThatTheRuntimeForgotForDoneOnceThePodWasInitialized) {
   *pod.mutable_spec()->add_initcontainers() = make_container("i0");
   observed.sandboxes = {make_sandbox("s")};
@@ -309,7 +430,7 @@ TEST_F(RestartOfAll, IsShownUntilAllContainersAreGoneAndThenInTheirStates) {
   observed.containers.clear();
   const auto result = run();
   EXPECT_EQ(condition("AllContainersRestarting"), "False  ");
-  EXPECT_EQ(result.phase(), "Pending") << "init containers run again";
+  EXPECT_EQ(result.phase(), "Running") << "all wait, but each has run";
   for (const auto* list : {&result.containerstatuses(), &result.initcontainerstatuses()}) {
     for (const auto& status : *list) {
       EXPECT_EQ(status.state().waiting().reason(), "RestartingAllContainers") << status.name();
@@ -325,6 +446,7 @@ TEST_F(RestartOfAll, IsShownUntilAllContainersAreGoneAndThenInTheirStates) {
   EXPECT_EQ(run().containerstatuses(0).laststate().terminated().exitcode(), 137);
   // The runtime, which forgot, begins to count at 0.
   container("i0", pod.spec().initcontainers(0), ContainerState::running);
+  EXPECT_EQ(run().phase(), "Pending") << "init containers run again";
   EXPECT_EQ(run().initcontainerstatuses(0).restartcount(), 1);
 }
 

@@ -153,6 +153,46 @@ TEST_F(Lifecycle, ADeadlineThatIsShortenedOrCameWhileTheAgentWasAwayCounts) {
   EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
 }
 
+TEST_F(Lifecycle, ADeadlineThatIsEditedWhileARoundHangsCountsAtOnce) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_activedeadlineseconds(30);
+  world.cri.images.clear();
+  world.cri.pull_time = 1h;
+  set(pod);
+  const auto begun = world.clock.steady_now();
+  world.clock.advance(10s);
+  pod.mutable_spec()->set_activedeadlineseconds(1000);
+  set(pod);
+  world.clock.advance(50s);
+  EXPECT_EQ(worker().state(), WorkerState::sync);
+  EXPECT_EQ(world.cri.count("pull_image"), 1u) << "the round goes on";
+  pod.mutable_spec()->set_activedeadlineseconds(70);
+  set(pod);
+  ASSERT_TRUE(finished(100s));
+  EXPECT_NEAR(seconds_since(begun), 70, 1);
+  EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
+}
+
+TEST_F(Lifecycle, APodPastItsDeadlineWaitsForTheRuntimeAsAnyOther) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_activedeadlineseconds(60);
+  set(pod);
+  ASSERT_TRUE(running());
+  world.cri.inject({"list_pod_sandboxes", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "no answer")});
+  world.clock.advance(20s);
+  world.cri.end_process("u1", "main", 1);
+  world.clock.advance(40s);
+  const auto told = world.events.texts("FailedSync").size();
+  world.clock.advance(60s);
+  EXPECT_LE(world.events.texts("FailedSync").size(), told + 7);
+  world.cri.go_away();
+  world.clock.advance(2min);
+  world.cri.come_back();
+  world.cri.clear_faults();
+  ASSERT_TRUE(finished());
+  EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
+}
+
 TEST_F(Lifecycle, APodThatFinishedBeforeItsDeadlineStaysAsItIs) {
   api::Pod pod = make("Never");
   pod.mutable_spec()->set_activedeadlineseconds(20);
@@ -222,6 +262,26 @@ TEST_F(Lifecycle, AllContainersRestartInPlaceWhenARuleAsksForIt) {
   for (const auto& entry : world.sink.all) EXPECT_NE(entry.status.phase(), "Failed");
 }
 
+TEST_F(Lifecycle, RestartRulesThatAreSwitchedOffAreAsIfTheyWereNotThere) {
+  brain->facts.restart_rules = false;
+  brain->facts.restarts_all = false;
+  api::Pod pod = make("Never", {"main", "other"});
+  auto& main = *pod.mutable_spec()->mutable_containers(0);
+  main.set_restartpolicy("Always");
+  for (const char* action : {"Restart", "RestartAllContainers"}) {
+    auto& rule = *main.add_restartpolicyrules();
+    rule.set_action(action);
+    rule.mutable_exitcodes()->set_operator_("NotIn");
+    rule.mutable_exitcodes()->add_values(0);
+  }
+  set(pod);
+  ASSERT_TRUE(running(2));
+  ASSERT_TRUE(world.cri.end_process("u1", "main", 42));
+  world.clock.advance(1min);
+  EXPECT_EQ(brain->state("u1", "main"), "terminated Error 42");
+  EXPECT_EQ(condition("AllContainersRestarting"), "absent");
+}
+
 // --- The pod's cgroup ---
 
 TEST_F(Lifecycle, WhatRunsWithoutThePodsCgroupIsEndedAndBroughtBackInIt) {
@@ -282,6 +342,12 @@ TEST_F(Lifecycle, AnEphemeralContainerJoinsAPodThatRunsAndEndsForGood) {
   EXPECT_THAT(world.events.texts("Started"), Contains("N Started spec.ephemeralContainers{debug}: Container started"));
   EXPECT_EQ(condition("Ready"), "True ");
   world.clock.advance(5min);
+  for (const auto& entry : world.sink.all) {
+    for (const auto& debugger : entry.status.ephemeralcontainerstatuses()) {
+      EXPECT_FALSE(debugger.ready());
+      EXPECT_FALSE(debugger.has_started()) << "nobody waits for it";
+    }
+  }
   const auto& shown = worker().status().ephemeralcontainerstatuses(0);
   EXPECT_EQ(shown.state().terminated().exitcode(), 3);
   EXPECT_EQ(shown.restartcount(), 0);
@@ -391,6 +457,23 @@ TEST_F(Lifecycle, AGracePeriodBeyondAllTimeIsNoReasonToFail) {
   termination.evicts = true;
   worker().terminate(termination);
   ASSERT_TRUE(finished());
+}
+
+TEST_F(Lifecycle, ASandboxThatShowsItselfAfterTheEndIsStoppedAndTheEndStaysAsItIs) {
+  api::Pod pod = make();
+  pod.mutable_spec()->set_activedeadlineseconds(20);
+  set(pod);
+  ASSERT_TRUE(finished());
+  // A call that was cancelled takes effect all the same.
+  cri::PodSandboxConfig config = world.cri.sandboxes().front().config;
+  ++config.metadata.attempt;
+  ASSERT_TRUE(world.run(world.cri.run_pod_sandbox(config, "")).ok());
+  world.clock.advance(10s);
+  ASSERT_TRUE(finished());
+  for (const auto& sandbox : world.cri.sandboxes()) EXPECT_EQ(sandbox.state, cri::SandboxState::not_ready);
+  EXPECT_EQ(worker().status().reason(), "DeadlineExceeded");
+  EXPECT_EQ(world.sink.all.back().status.phase(), "Failed");
+  EXPECT_TRUE(world.sink.all.back().terminated);
 }
 
 TEST_F(Lifecycle, APodThatIsOverInTheApiIsNotEvenKilledByANewAgent) {

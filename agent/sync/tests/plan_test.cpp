@@ -290,6 +290,15 @@ TEST_F(Planner, KeepsOnlyTheNewestDeadInstanceOfAnInitContainer) {
   container("i0-0", pod.spec().initcontainers(0), ContainerState::exited, 1, 0);
   container("i0-1", pod.spec().initcontainers(0), ContainerState::exited, 1, 1);
   EXPECT_EQ(steps(), "remove i0-0, start i0");
+  EXPECT_FALSE(std::get<RemoveContainer>(run().steps[0]).failure_stops);
+}
+
+TEST_F(Planner, StartsInANewSandboxOnlyWhenNoInitContainerOfTheOldOneIsLeft) {
+  *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+  sandbox(make_sandbox("s0", 0, cri::SandboxState::not_ready));
+  container("i0-0", pod.spec().initcontainers(0), ContainerState::exited, 0);
+  EXPECT_EQ(steps(), "kill pod (sandbox changed), remove i0-0, sandbox 1, start i0");
+  EXPECT_TRUE(std::get<RemoveContainer>(run().steps[1]).failure_stops) << "it would pass for done";
 }
 
 TEST_F(Planner, PrunesInitContainersWhateverElseIsToDo) {

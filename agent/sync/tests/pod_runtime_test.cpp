@@ -187,6 +187,21 @@ TEST_F(Runtime, AFailingContainerDoesNotStopTheOthersAFailingInitContainerDoes) 
   EXPECT_EQ(world.cri.count("create_container", "u1/main"), 0u);
 }
 
+TEST_F(Runtime, AnOldInitContainerThatCannotBeRemovedKeepsNobodyFromStarting) {
+  add_init("first", false);
+  world.cri.script = [](auto&, const std::string& name, std::uint32_t attempt) {
+    return name == "first" ? FakeRun{10ms, attempt < 2 ? 1 : 0} : FakeRun{};
+  };
+  world.cri.inject({"remove_container", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "busy")});
+  for (int i = 0; i < 4; ++i) {
+    sync();
+    world.clock.advance(10min);
+  }
+  EXPECT_GE(world.cri.count("remove_container", "u1/first"), 1u);
+  EXPECT_EQ(world.cri.count("start_container", "u1/first"), 3u);
+  EXPECT_EQ(world.cri.count("start_container", "u1/main"), 1u);
+}
+
 TEST_F(Runtime, ASandboxThatCannotBeMadeIsTold) {
   world.cri.inject({"run_pod_sandbox", "", FakeFault::Kind::fails, Error(ErrorKind::internal, "no CNI")});
   const SyncOutcome outcome = sync();

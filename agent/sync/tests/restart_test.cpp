@@ -64,6 +64,55 @@ TEST(RestartBackoff, ForgetsEntriesNobodyTouchedForTenMinutes) {
   EXPECT_EQ(backoff.size(), 0u);
 }
 
+// A rule of each kind that asks for what it says at exit code 3.
+void add_rules(api::core::Container& container, const std::string& policy) {
+  container.set_restartpolicy(policy);
+  for (const char* action : {"RestartAllContainers", "Restart"}) {
+    auto& rule = *container.add_restartpolicyrules();
+    rule.set_action(action);
+    rule.mutable_exitcodes()->set_operator_("In");
+    rule.mutable_exitcodes()->add_values(3);
+  }
+}
+
+TEST(RestartGates, SwitchOffPoliciesAndRulesOfContainers) {
+  api::Pod pod = make_pod({"a", "plain"}, "Never");
+  add_rules(*pod.mutable_spec()->mutable_containers(0), "OnFailure");
+  *pod.mutable_spec()->add_initcontainers() = make_container("init");
+  add_rules(*pod.mutable_spec()->mutable_initcontainers(0), "OnFailure");
+  *pod.mutable_spec()->add_initcontainers() = testing::make_sidecar("side");
+  add_rules(*pod.mutable_spec()->mutable_initcontainers(1), "Always");
+  const auto given = std::make_shared<const api::Pod>(pod);
+  EXPECT_EQ(with_restart_gates(given, true, true), given) << "nothing is switched off";
+  const auto bare = std::make_shared<const api::Pod>(make_pod({"a"}));
+  EXPECT_EQ(with_restart_gates(bare, false, false), bare) << "nothing to switch off";
+
+  using Decision = RestartDecision;
+  struct Row {
+    const char* what;
+    bool rules, all;
+    int exit_code;
+    Decision regular, init, sidecar;
+  };
+  const Row rows[] = {
+      {"on", true, true, 3, Decision::restart_all, Decision::restart_all, Decision::restart_all},
+      {"all off", true, false, 3, Decision::yes, Decision::yes, Decision::yes},
+      {"all off, no rule", true, false, 4, Decision::yes, Decision::yes, Decision::yes},
+      {"off", false, false, 3, Decision::no, Decision::no, Decision::yes},
+      {"off, all on", false, true, 3, Decision::no, Decision::no, Decision::yes},
+      {"off, success", false, false, 0, Decision::no, Decision::no, Decision::yes},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    const api::PodPtr left = with_restart_gates(given, row.rules, row.all);
+    const auto& spec = left->spec();
+    EXPECT_EQ(restart_decision(*left, spec.containers(0), row.exit_code), row.regular);
+    EXPECT_EQ(restart_decision(*left, spec.initcontainers(0), row.exit_code), row.init);
+    EXPECT_EQ(restart_decision(*left, spec.initcontainers(1), row.exit_code), row.sidecar);
+    EXPECT_EQ(can_restart_all(*left), row.rules && row.all);
+  }
+}
+
 TEST(BackoffKey, ChangesWithImageAndResourcesButNotWithTheCommand) {
   const api::Pod pod = make_pod({"a"});
   auto container = pod.spec().containers(0);
