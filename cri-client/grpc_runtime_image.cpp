@@ -34,10 +34,7 @@ Task<Result<std::string>> GrpcRuntime::pull_image(ImageSpec image, std::optional
   if (sent.ok()) co_return exchange->response.image_ref();
   if (sent.error().code() != kUnknown) co_return sent.error();
   // The text goes to the pod's status; without a known code the gRPC wrapping says nothing.
-  constexpr std::string_view kBefore = "desc = ";
-  const std::string& text = sent.error().message();
-  const auto at = text.find(kBefore);
-  co_return Error(sent.error().kind(), at == std::string::npos ? text : text.substr(at + kBefore.size()), kUnknown);
+  co_return Error(sent.error().kind(), description(sent.error()), kUnknown);
 }
 
 Task<Status> GrpcRuntime::remove_image(ImageSpec image) {

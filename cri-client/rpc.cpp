@@ -90,4 +90,11 @@ Error to_error(const Rpc& call, const Outcome& outcome) {
                outcome.code);
 }
 
+std::string description(const Error& error) {
+  constexpr std::string_view kBefore = " desc = ";
+  const std::string text = error.to_string();
+  const auto at = text.find(kBefore);
+  return text.starts_with("rpc error: code = ") && at != std::string::npos ? text.substr(at + kBefore.size()) : text;
+}
+
 }  // namespace keelson::cri

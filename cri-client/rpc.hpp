@@ -104,5 +104,7 @@ std::string_view code_name(int code);
 // "rpc error: code = NotFound desc = ...": the text that ends up in events and statuses. Error::code() is the gRPC
 // code.
 Error to_error(const Rpc& call, const Outcome& outcome);
+// What the runtime said, without "rpc error: code = X desc = " around it.
+std::string description(const Error& error);
 
 }  // namespace keelson::cri

@@ -6,6 +6,7 @@
 
 #include "agent/pod_config/log_paths.hpp"
 #include "agent/sync/resizer.hpp"
+#include "cri-client/rpc.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -263,14 +264,16 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
   const std::string log_file = sandbox->log_directory + "/" + config->log_path;
   auto id = co_await runtime_.create_container(run->sandbox_id, std::move(*config), std::move(*sandbox));
   if (!id.ok()) {
-    event(pod, true, "Failed", "Error: " + id.error().to_string(), path);
-    co_return WaitingReason{"CreateContainerError", id.error().to_string()};
+    const std::string text = cri::description(id.error());
+    event(pod, true, "Failed", "Error: " + text, path);
+    co_return WaitingReason{"CreateContainerError", text};
   }
   event(pod, false, "Created", "Container created", path);
   auto started = co_await runtime_.start_container(*id);
   if (!started.ok()) {
-    event(pod, true, "Failed", "Error: " + without_id(started.error().to_string(), *id, container.name()), path);
-    co_return WaitingReason{"RunContainerError", started.error().to_string()};
+    const std::string text = cri::description(started.error());
+    event(pod, true, "Failed", "Error: " + without_id(text, *id, container.name()), path);
+    co_return WaitingReason{"RunContainerError", text};
   }
   event(pod, false, "Started", "Container started", path);
   log.info("Container started", {{"id", *id}, {"restarts", restarts}, {"image", container.image()}});

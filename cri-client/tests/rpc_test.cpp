@@ -92,6 +92,14 @@ TEST(ErrorMapping, WritesTextsAsUsersKnowThem) {
             "rpc error: code = Unavailable desc = connection error: UNKNOWN: unix:/x: No such file or directory");
 }
 
+TEST(ErrorMapping, TheRuntimesOwnWordsCanBeHadAlone) {
+  Outcome missing = ended(2, false);
+  missing.message = "exec: desc = x: not found";
+  EXPECT_EQ(description(to_error(rpc::start_container, missing)), "exec: desc = x: not found");
+  EXPECT_EQ(description(Error(ErrorKind::internal, "no id in the answer; desc = none")),
+            "no id in the answer; desc = none");
+}
+
 TEST(ErrorMapping, CallsEndedByStopAreCancelled) {
   Outcome outcome = ended(1, false);
   outcome.stopped = true;

@@ -2,76 +2,10 @@
 // fake one, over HTTPS. Source: contract 01 §6, §7; contract 02 §4.2, §11, §13; contract 04 §8, §9.
 #include <signal.h>
 
-#include "base/file.hpp"
-#include "tests/integration/api_server.hpp"
-#include "tests/integration/node_test.hpp"
+#include "tests/integration/cluster_node.hpp"
 
 namespace keelson::integration {
 namespace {
-
-class ClusterTest : public NodeTest {
- protected:
-  void SetUp() override {
-    NodeTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    if (find_kubectl().empty()) {
-      // ./run-tests names the binary, and promises these tests.
-      ASSERT_EQ(::getenv("KEELSON_BINARY"), nullptr) << "there is no kubectl to be had";
-      GTEST_SKIP() << "there is no kubectl to be had";
-    }
-    server = std::make_unique<ApiServer>(directory + "/api");
-    ASSERT_TRUE(server->start({"--listen", "127.0.0.1:0", "--schedule", "--service-accounts"})) << server->log();
-    settings["authentication"] = "{webhook: {enabled: true}, anonymous: {enabled: false}}";
-    settings["authorization"] = "{mode: Webhook}";
-    settings["rotateCertificates"] = "true";
-    settings["serverTLSBootstrap"] = "true";
-    arguments = {"--kubeconfig=" + directory + "/kubelet.conf",
-                 "--bootstrap-kubeconfig=" + server->file("bootstrap-kubelet.conf")};
-    start();
-    ASSERT_TRUE(eventually("the node to be Ready", [&] { return node_is_ready(); }));
-  }
-  void TearDown() override {
-    // What the cluster still has must go first: nobody else would end it.
-    if (server && keelson && keelson->runs()) {
-      kubectl({"delete", "pods", "--all", "--wait=false"});
-      withdraw_all();
-      (void)eventually(
-          "all pods to go", [&] { return runtime->containers().empty(); }, std::chrono::seconds(60));
-    }
-    NodeTest::TearDown();
-    if (server) server->stop();
-  }
-
-  std::string kubectl(ProgramArguments arguments) {
-    const ProgramResult result = server->kubectl(std::move(arguments));
-    last_error = result.err;
-    return result.exit_code == 0 ? result.out : "";
-  }
-  std::string field(const std::string& kind, const std::string& name, const std::string& path) {
-    return kubectl({"get", kind, name, "--ignore-not-found", "-o", "jsonpath=" + path});
-  }
-  bool node_is_ready() { return field("node", "node", "{.status.conditions[?(@.type==\"Ready\")].status}") == "True"; }
-  bool pod_is_ready(const std::string& name) {
-    return field("pod", name, "{.status.conditions[?(@.type==\"Ready\")].status}") == "True";
-  }
-  bool is_gone(const std::string& kind, const std::string& name) {
-    return field(kind, name, "{.metadata.name}").empty() && last_error.empty();
-  }
-  void apply(const json& object) {
-    const std::string file = directory + "/apply.json";
-    ASSERT_TRUE(base::write_file(file, object.dump(), 0644).ok());
-    ASSERT_NE(kubectl({"apply", "-f", file}), "") << last_error;
-  }
-  void withdraw_all() {
-    for (const auto& file : placed) {
-      if (exists(manifest_path(file))) withdraw(file);
-    }
-  }
-
-  std::unique_ptr<ApiServer> server;
-  std::string last_error;
-  std::vector<std::string> placed;
-};
 
 TEST_F(ClusterTest, RunsAnAppliedPodWithItsObjectsAndLetsItGo) {
   apply({{"apiVersion", "v1"},

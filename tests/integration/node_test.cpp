@@ -206,21 +206,32 @@ std::string NodeTest::story_text(const std::string& pod) { return keelson->expla
 std::string NodeTest::log_of(const std::string& pod, const std::string& container, int instance) {
   const json found = seen(pod);
   if (found.empty()) return "";
-  return read_text(directory + "/logs/default_" + pod + "-node_" + found["uid"].get<std::string>() + "/" + container +
-                   "/" + std::to_string(instance) + ".log");
+  return read_text(log_directory(found["name"], found["uid"]) + "/" + container + "/" + std::to_string(instance) +
+                   ".log");
 }
 
 std::vector<std::string> NodeTest::remains_of(const std::string& pod, const std::string& uid) {
   std::vector<std::string> out = cgroups_named_after(uid);
   if (!seen(pod).empty()) out.push_back("known to the agent");
-  for (const auto& container : runtime->containers_of(pod + "-node")) out.push_back("container " + container.id);
-  for (const auto& sandbox : runtime->sandboxes_of(pod + "-node")) out.push_back("sandbox " + sandbox.id);
-  for (const auto& mount : mounts_below(pod_directory(uid))) out.push_back("mount " + mount);
-  for (const auto& link : links_into(directory + "/logs/default_" + pod + "-node_" + uid)) out.push_back(link);
-  for (const auto& path : {pod_directory(uid), directory + "/logs/default_" + pod + "-node_" + uid}) {
-    if (exists(path)) out.push_back(path);
+  for (const std::string& name : {pod, pod + "-node"}) {  // of the API, or of a manifest
+    for (const auto& container : runtime->containers_of(name)) out.push_back("container " + container.id);
+    for (const auto& sandbox : runtime->sandboxes_of(name)) out.push_back("sandbox " + sandbox.id);
+    for (const auto& link : links_into(log_directory(name, uid))) out.push_back(link);
+    if (exists(log_directory(name, uid))) out.push_back(log_directory(name, uid));
   }
+  for (const auto& mount : mounts_below(pod_directory(uid))) out.push_back("mount " + mount);
+  if (exists(pod_directory(uid))) out.push_back(pod_directory(uid));
   return out;
+}
+
+bool NodeTest::comes_to_nothing(const std::string& pod, const std::string& uid) {
+  std::vector<std::string> remains;
+  const bool gone = eventually("nothing to be left of " + pod, [&] {
+    remains = remains_of(pod, uid);
+    return remains.empty();
+  });
+  for (const auto& one : remains) ADD_FAILURE() << pod << " has left " << one;
+  return gone;
 }
 
 bool NodeTest::eventually(const std::string& what, const std::function<bool()>& predicate, std::chrono::seconds limit) {

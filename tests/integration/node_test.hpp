@@ -58,7 +58,12 @@ class NodeTest : public ::testing::Test {
   std::string story_text(const std::string& pod);  // explain, as text to search in
   std::string log_of(const std::string& pod, const std::string& container, int instance = 0);
   std::string pod_directory(const std::string& uid) const { return directory + "/root/pods/" + uid; }
+  std::string log_directory(const std::string& full_name, const std::string& uid) const {
+    return directory + "/logs/default_" + full_name + "_" + uid;
+  }
   std::vector<std::string> remains_of(const std::string& pod, const std::string& uid);
+  // Waits until there are none; false, with a failure for each, when some stay.
+  bool comes_to_nothing(const std::string& pod, const std::string& uid);
 
   // True once the predicate is; false, with a failure that tells the state, after the limit or the agent's end.
   bool eventually(const std::string& what, const std::function<bool()>& predicate,

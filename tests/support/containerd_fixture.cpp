@@ -94,4 +94,10 @@ Status ContainerdFixture::restart() {
   return {};
 }
 
+Status ContainerdFixture::kill() {
+  const auto output = run_tool("kill " + directory_);
+  if (output.status != 0) return Error(ErrorKind::internal, output.text).wrap("while killing containerd");
+  return {};
+}
+
 }  // namespace keelson::fakes

@@ -35,6 +35,8 @@ class ContainerdFixture {
 
   // Stops containerd, leaving containers running, and starts it again.
   Status restart();
+  // Kills it with SIGKILL, leaving containers running; restart() starts it again.
+  Status kill();
 
  private:
   ContainerdFixture() = default;

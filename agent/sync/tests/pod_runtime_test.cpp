@@ -146,9 +146,11 @@ TEST_F(Runtime, EachFailureOfAStartHasItsReasonAndEvent) {
        "Error: container has runAsNonRoot and image will run as root (pod: \"pod-u1_ns(u1)\", container: main)"},
       {"files", [](Runtime& t) { t.world.files.prepare_fails = Error(ErrorKind::exhausted, "no space left"); },
        "CreateContainerConfigError", "no space left", "Error: no space left"},
-      {"create", fails("create_container", "shim died"), "CreateContainerError", "shim died", "Error: shim died"},
-      {"start", fails("start_container", "exec: \"x\": not found"), "RunContainerError", "exec: \"x\": not found",
-       "Error: exec: \"x\": not found"},
+      // What the runtime said, without gRPC's words around it.
+      {"create", fails("create_container", "rpc error: code = Unknown desc = shim died"), "CreateContainerError",
+       "shim died", "Error: shim died"},
+      {"start", fails("start_container", "rpc error: code = Unknown desc = exec: \"x\": not found"),
+       "RunContainerError", "exec: \"x\": not found", "Error: exec: \"x\": not found"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.what);
