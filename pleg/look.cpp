@@ -194,7 +194,9 @@ void Pleg::forget_if_gone(const std::string& uid) {
   const auto found = records_.find(uid);
   if (found == records_.end()) return;
   const Record& record = found->second;
-  if (record.items.empty() && record.clean() && !record.busy && record.awaited == 0) records_.erase(found);
+  if (record.items.empty() && record.clean() && !record.busy && record.awaited == 0 && record.planned == 0) {
+    records_.erase(found);
+  }
 }
 
 }  // namespace keelson::pleg

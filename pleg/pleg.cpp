@@ -228,8 +228,9 @@ Status Pleg::healthy() const {
 }
 
 bool Pleg::settled() const {
-  return relisted_ &&
-         std::all_of(records_.begin(), records_.end(), [](const auto& entry) { return entry.second.settled(); });
+  return relisted_ && std::all_of(records_.begin(), records_.end(), [](const auto& entry) {
+           return entry.second.settled() && entry.second.planned == 0;
+         });
 }
 
 Counts Pleg::counts() const {

@@ -1,13 +1,14 @@
 // Pleg: tells what happened to pods in the container runtime, and keeps a fresh snapshot of each.
 //
-// Without an event stream everything is listed once a second, counted from the end of the last listing. With one, each
-// event makes the PLEG look at its pod at once, and the whole listing is a safety net every 300 s; when the stream
-// breaks, listing every second goes on until it stands again. What differs from the last listing is inspected, pod by
-// pod and side by side; once a pod's inspection succeeded its events go to the listener, with the new snapshot. A pod
-// whose inspection fails or hangs keeps its old snapshot and is tried again; it holds up nobody else. A listing that
-// fails changes nothing: the runtime being away does not mean that containers are. Owner: main() or a test. Thread: the
-// loop. Stops: stop(). What fails: nothing to the outside but get_newer_than(). Source: contract 02 §12, §5 (snapshots
-// newer than the last step).
+// Without an event stream everything is listed once a second, counted from the end of the last listing. With one, the
+// end of a container makes the PLEG look at its pod at once, while other events, and those of a pod that is being
+// ended, wait for company: they tell mostly what the agent itself has just done, and will look at when it is done with
+// the pod. The whole listing is then a safety net every 300 s; when the stream breaks, listing every second goes on
+// until it stands again. What differs from the last listing is inspected, pod by pod and side by side; once a pod's
+// inspection succeeded its events go to the listener, with the new snapshot. A pod whose inspection fails or hangs
+// keeps its old snapshot and is tried again; it holds up nobody else. A listing that fails changes nothing: the runtime
+// being away does not mean that containers are. Owner: main() or a test. Thread: the loop. Stops: stop(). What fails:
+// nothing to the outside but get_newer_than(). Source: contract 02 §12, §5 (snapshots newer than the last step).
 #pragma once
 
 #include <deque>
@@ -55,6 +56,8 @@ struct PlegOptions {
   base::Duration slow_after = std::chrono::seconds(2);      // a call that lasts longer gives its place to another pod
   base::Duration stream_settles = std::chrono::seconds(5);  // a silent stream that stood so long is believed
   base::Duration stream_retry = std::chrono::seconds(1);
+  base::Duration event_patience = std::chrono::seconds(1);  // of an event that somebody will look at anyway
+  base::Duration end_gap = std::chrono::milliseconds(50);   // ends are looked at so long after the last look
   int stream_errors = 5;  // in a row, before the stream is tried only every `stream_late_retry`
   base::Duration stream_late_retry = std::chrono::minutes(5);
   base::Duration first_retry = std::chrono::seconds(1);  // of a failed inspection, doubling
@@ -72,6 +75,8 @@ class Pleg {
 
   // Before start(). Called on the loop, never from inside one of the methods below.
   void on_event(Listener listener) { listener_ = std::move(listener); }
+  // Whether ends of that pod are no news: somebody is ending it, and looks at it afterwards.
+  void when_ending(std::function<bool(const std::string& uid)> question) { ending_ = std::move(question); }
   void start();
   base::Task<void> stop();
 
@@ -124,6 +129,9 @@ class Pleg {
     bool queued = false;  // counts towards the queue of requests
     bool busy = false;    // its task runs
     int awaited = 0;      // calls of get_newer_than(); the record stays for them
+    int planned = 0;      // tasks that will look because of an event, if nobody has by then; the record stays for them
+    base::SteadyTime heard_at{};                  // when the last of those events came
+    std::optional<base::SteadyTime> planned_for;  // when the first of those tasks is due
     std::vector<std::shared_ptr<boost::asio::steady_timer>> waiters;
 
     bool clean() const { return !dirty && !list_asked; }
@@ -158,6 +166,8 @@ class Pleg {
   base::Task<void> event_loop();
   base::Task<void> believe_stream();
   void take_event(const RuntimeEvent& event);
+  void heed(const std::string& uid, bool end);
+  base::Task<void> look_later(std::string uid, base::SteadyTime when);
   void set_evented(bool evented);
   void runtime_is_back();
 
@@ -167,6 +177,7 @@ class Pleg {
   base::Logger log_;
   PlegOptions options_;
   Listener listener_;
+  std::function<bool(const std::string&)> ending_;
   base::Gate gate_;
   base::Semaphore places_;
 

@@ -46,12 +46,37 @@ Task<void> Pleg::believe_stream() {
 
 void Pleg::take_event(const RuntimeEvent& event) {
   set_evented(true);
-  if (!event.pod_uid.empty()) return ask(event.pod_uid, false);
+  const bool end = event.type == RuntimeEventType::stopped;
+  if (!event.pod_uid.empty()) return heed(event.pod_uid, end);
   for (const auto& [uid, record] : records_) {
     for (const Item& item : record.items) {
-      if (item.id == event.container_id) return ask(std::string(uid), false);
+      if (item.id == event.container_id) return heed(std::string(uid), end);
     }
   }
+}
+
+// Starting a pod makes four events or more, ending it two, and whoever does it looks at it afterwards anyway.
+void Pleg::heed(const std::string& uid, bool end) {
+  const base::SteadyTime now = clock_.steady_now();
+  end = end && !(ending_ && ending_(uid));
+  Record& record = records_[uid];
+  const base::SteadyTime due = end ? record.listed_at + options_.end_gap : now + options_.event_patience;
+  if (due <= now) return ask(uid, false);
+  record.heard_at = now;
+  if (gate_.stopping() || (record.planned_for && *record.planned_for <= due)) return;
+  record.planned_for = due;
+  ++record.planned;
+  base::spawn(gate_, "pleg look soon at " + uid, look_later(uid, due));
+}
+
+Task<void> Pleg::look_later(std::string uid, base::SteadyTime when) {
+  co_await clock_.sleep_until(when);
+  Record& record = records_.at(uid);
+  --record.planned;
+  record.planned_for.reset();
+  // Whoever looked since then has seen what the event was about.
+  if (record.listed_at <= record.heard_at) ask(uid, false);
+  forget_if_gone(uid);
 }
 
 void Pleg::set_evented(bool evented) {

@@ -63,6 +63,10 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
     garbage_.pod_gone();
   });
   pleg_.on_event([this](const pleg::PodEvent& event) { on_pleg_event(event); });
+  pleg_.when_ending([this](const std::string& uid) {
+    const PodWorker* worker = workers_.worker(uid);
+    return worker != nullptr && worker->state() != WorkerState::sync;
+  });
   set_hooks({});
 }
 

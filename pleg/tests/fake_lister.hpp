@@ -35,8 +35,8 @@ class FakeLister final : public RuntimeLister {
     item.state = state;
   }
   void remove(const std::string& id) { items.erase(id); }
-  void send(const std::string& pod, const std::string& id) {
-    if (on_event_) on_event_(RuntimeEvent{pod, id, RuntimeEventType::stopped});
+  void send(const std::string& pod, const std::string& id, RuntimeEventType type = RuntimeEventType::stopped) {
+    if (on_event_) on_event_(RuntimeEvent{pod, id, type});
   }
   void break_stream() {
     stream_broken_ = true;

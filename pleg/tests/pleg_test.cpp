@@ -422,12 +422,106 @@ TEST_F(PlegTest, ItsFirstEventShowsThatTheStreamStands) {
   EXPECT_TRUE(pleg->evented());
 }
 
+// Started by the agent, mostly, which looks at its pod itself.
+TEST_F(PlegTest, EventsThatTellNoEndWaitForCompany) {
+  runtime.stream_error.reset();
+  start();
+  clock.advance(10s);
+  for (const RuntimeEventType type : {RuntimeEventType::created, RuntimeEventType::started}) {
+    runtime.set("a", "s1", State::running);
+    runtime.send("a", "s1", type);
+    clock.advance(20ms);
+    runtime.set("a", "c1", State::running);
+    runtime.send("a", "c1", type);
+    clock.advance(20ms);
+  }
+  EXPECT_EQ(runtime.pod_lists, 0);
+  EXPECT_FALSE(pleg->settled());
+  clock.advance(1s);
+  EXPECT_EQ(runtime.pod_lists, 1) << "four events are one look";
+  EXPECT_EQ(take(), (Told{"a ContainerStarted c1", "a ContainerStarted s1"}));
+  EXPECT_TRUE(pleg->settled());
+}
+
+TEST_F(PlegTest, AnEventIsNothingNewToWhoHasLookedSince) {
+  runtime.stream_error.reset();
+  start();
+  clock.advance(10s);
+  runtime.set("a", "c1", State::running);
+  runtime.send("a", "c1", RuntimeEventType::started);
+  clock.advance(10ms);
+  pleg->request_relist("a");
+  clock.advance(2s);
+  EXPECT_EQ(runtime.pod_lists, 1);
+  EXPECT_EQ(take(), Told{"a ContainerStarted c1"});
+  runtime.items.clear();
+  runtime.send("a", "c1", RuntimeEventType::deleted);
+  clock.advance(2s);
+  EXPECT_EQ(runtime.pod_lists, 2);
+  EXPECT_EQ(take(), (Told{"a ContainerDied c1", "a ContainerRemoved c1"}));
+  EXPECT_FALSE(pleg->latest("a").has_value()) << "its record has gone, too";
+}
+
+TEST_F(PlegTest, ManyEndsOfOnePodAreLookedAtEveryFiftyMilliseconds) {
+  runtime.stream_error.reset();
+  for (int i = 0; i < 8; ++i) runtime.set("a", "c" + std::to_string(i), State::running);
+  start();
+  clock.advance(10s);
+  take();
+  runtime.pod_lists = 0;
+  for (int i = 0; i < 8; ++i) {
+    runtime.set("a", "c" + std::to_string(i), State::exited);
+    runtime.send("a", "c" + std::to_string(i));
+    clock.advance(10ms);
+    EXPECT_EQ(take().size(), i == 0 ? 1u : i == 4 ? 4u : 0u) << i;
+  }
+  clock.advance(50ms);
+  EXPECT_EQ(take().size(), 3u);
+  EXPECT_EQ(runtime.pod_lists, 3);
+}
+
+TEST_F(PlegTest, AnEndIsNotKeptWaitingByAStart) {
+  runtime.stream_error.reset();
+  runtime.set("a", "c1", State::running);
+  runtime.set("a", "c2", State::created);
+  start();
+  clock.advance(10s);
+  take();
+  runtime.set("a", "c2", State::running);
+  runtime.send("a", "c2", RuntimeEventType::started);
+  clock.advance(10ms);
+  runtime.set("a", "c1", State::exited);
+  runtime.send("a", "c1");
+  clock.advance(0s);
+  EXPECT_EQ(take(), (Told{"a ContainerDied c1", "a ContainerStarted c2"}));
+}
+
+TEST_F(PlegTest, EndsOfAPodThatIsBeingEndedWaitForWhoEndsIt) {
+  runtime.stream_error.reset();
+  runtime.set("a", "c1", State::running);
+  runtime.set("b", "c2", State::running);
+  start();
+  pleg->when_ending([](const std::string& uid) { return uid == "a"; });
+  clock.advance(10s);
+  take();
+  for (const char* pod : {"a", "b"}) {
+    const std::string id = pod == std::string("a") ? "c1" : "c2";
+    runtime.set(pod, id, State::exited);
+    runtime.send(pod, id);
+  }
+  clock.advance(900ms);
+  EXPECT_EQ(take(), Told{"b ContainerDied c2"});
+  clock.advance(100ms);
+  EXPECT_EQ(take(), Told{"a ContainerDied c1"}) << "nobody has looked: the event is not lost";
+}
+
 TEST_F(PlegTest, EventsWithoutAPodFindItByTheContainer) {
   runtime.stream_error.reset();
   runtime.set("a", "c1", State::running);
   start();
   take();
   runtime.remove("c1");
+  clock.advance(100ms);
   runtime.send("", "c1");
   runtime.send("", "never-seen");
   clock.advance(0s);
