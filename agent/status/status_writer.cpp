@@ -1,6 +1,7 @@
 #include "agent/status/status_writer.hpp"
 
-#include <google/protobuf/util/message_differencer.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
 #include <utility>
@@ -16,6 +17,25 @@ namespace {
 constexpr double kJitter = 0.2;
 constexpr base::Duration kLongestGap = std::chrono::seconds(60);
 
+// Equal statuses have equal bytes.
+std::string bytes_of(const api::core::PodStatus& status) {
+  std::string out;
+  {
+    google::protobuf::io::StringOutputStream stream(&out);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    status.SerializeToCodedStream(&coded);
+  }
+  out.shrink_to_fit();
+  return out;
+}
+
+api::core::PodStatus status_of(const std::string& bytes) {
+  api::core::PodStatus out;
+  KEELSON_CHECK(out.ParseFromString(bytes));
+  return out;
+}
+
 }  // namespace
 
 // What is known of one pod of the workers. In the order of a status' life: idle -> queued -> in_flight -> idle, or
@@ -28,8 +48,8 @@ struct StatusWriter::Entry {
       : backoff(options.first_retry, options.longest_retry, 2.0, kJitter),
         gap(options.correction_gap, kLongestGap, 2.0) {}
 
-  api::PodPtr pod;  // as the workers know it
-  api::core::PodStatus newest;
+  api::PodPtr pod;     // as the workers know it
+  std::string newest;  // a PodStatus in bytes, a fifth of what the object takes
   bool may_run = true;
   bool terminated = false;
   base::SteadyTime published{};
@@ -85,11 +105,11 @@ void StatusWriter::terminated(const api::PodPtr& pod, const api::core::PodStatus
 void StatusWriter::accept(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run,
                           bool terminated) {
   const EntryPtr entry = entry_for(pod);
-  const bool same = entry->may_run == containers_may_run && entry->terminated >= terminated &&
-                    google::protobuf::util::MessageDifferencer::Equals(entry->newest, status);
+  std::string newest = bytes_of(status);
+  const bool same = entry->may_run == containers_may_run && entry->terminated >= terminated && entry->newest == newest;
   if (same && entry->published != base::SteadyTime{}) return;
-  entry->urgent = entry->urgent || terminated || is_urgent(entry->newest, status);
-  entry->newest = status;
+  entry->urgent = entry->urgent || terminated || is_urgent(status_of(entry->newest), status);
+  entry->newest = std::move(newest);
   entry->may_run = containers_may_run;
   entry->terminated = entry->terminated || terminated;
   entry->published = clock_.steady_now();
@@ -110,14 +130,18 @@ void StatusWriter::forget(const std::string& uid) {
 // --- from the informer ---
 
 void StatusWriter::on_api_pod(const api::PodPtr& pod) {
-  if (!copies_.learn(pod)) return;
+  const bool news = copies_.learn(pod);
   if (!is_mirror(*pod)) {
     const auto found = entries_.find(pod->metadata().uid());
     if (found == entries_.end()) return;
+    // What it was made of before would be kept for nothing: what counts of a pod here does not change.
+    found->second->pod = pod;
+    if (!news) return;
     found->second->gone = false;
     look_at(found->second);
     return;
   }
+  if (!news) return;
   const std::string name = full_name(*pod);
   for (const auto& [uid, entry] : entries_) {
     if (is_static(*entry->pod) && full_name(*entry->pod) == name) look_at(entry);
@@ -150,7 +174,7 @@ void StatusWriter::look_at(const EntryPtr& entry) {
   if (entry->state != Entry::State::idle) return;
   const api::PodPtr copy = copy_for(*entry);
   if (copy == nullptr) return;
-  if (!status_patch(*copy, *entry->pod, entry->newest, entry->may_run).body.empty()) {
+  if (!status_patch(*copy, *entry->pod, status_of(entry->newest), entry->may_run).body.empty()) {
     // A mirror that was made anew is told at once.
     if (copy->metadata().uid() != entry->told_uid) {
       request(entry);
@@ -295,7 +319,7 @@ void StatusWriter::finish(const EntryPtr& entry, Outcome outcome) {
 base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
   api::PodPtr copy = entry->gone ? nullptr : copy_for(*entry);
   if (copy == nullptr) co_return entry->gone ? Outcome::gone : Outcome::no_copy;
-  StatusPatch patch = status_patch(*copy, *entry->pod, entry->newest, entry->may_run);
+  StatusPatch patch = status_patch(*copy, *entry->pod, status_of(entry->newest), entry->may_run);
   if (std::exchange(entry->refused, patch.refused) != patch.refused) {
     log_.warning("A pod's status is not sent", {{"pod", full_name(*entry->pod)}, {"reason", patch.refused}});
   }

@@ -58,7 +58,7 @@ class ClusterPods {
   void on_event(const Informer::Event& event);
   void on_removed(const api::Pod& pod);
   void on_synced();
-  api::PodPtr with_own_annotations(const api::Pod& pod);
+  void add_own_annotations(api::Pod& pod);
 
   base::Clock& clock_;
   base::Logger log_;
