@@ -110,11 +110,13 @@ std::string digits_of(Wide value) {
 
 Quantity Quantity::reduced(Mantissa mantissa, std::int32_t exponent, Format format) {
   if (mantissa == 0) return Quantity(0, 0, format);
-  while (mantissa % 10 == 0) {
-    mantissa /= 10;
-    ++exponent;
-  }
-  return Quantity(mantissa, exponent, format);
+  const auto fits = [](Wide value) { return value >= kMinInt64 && value <= kMaxInt64; };
+  for (; !fits(mantissa) && mantissa % 10 == 0; mantissa /= 10) ++exponent;
+  if (!fits(mantissa)) return Quantity(mantissa, exponent, format);
+  // Dividing 128 bits is slow.
+  auto small = static_cast<std::int64_t>(mantissa);
+  for (; small % 10 == 0; small /= 10) ++exponent;
+  return Quantity(small, exponent, format);
 }
 
 Quantity Quantity::from_int(std::int64_t value, Format format) { return reduced(value, 0, format); }

@@ -11,6 +11,18 @@ namespace {
 
 using api::core::ResourceRequirements;
 
+bool same_texts(const api::ResourceMessageMap& a, const api::ResourceMessageMap& b) {
+  return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const auto& entry) {
+           const auto other = b.find(entry.first);
+           return other != b.end() && other->second.string() == entry.second.string();
+         });
+}
+
+// Most are the very same texts; admission compares those of all pods for each new one.
+bool same_amounts(const api::ResourceMessageMap& a, const api::ResourceMessageMap& b) {
+  return same_texts(a, b) || api::to_resource_map(a) == api::to_resource_map(b);
+}
+
 template <class List>
 bool same_claims(const List& a, const List& b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
@@ -43,8 +55,7 @@ std::optional<ResourceRequirements> pod_level(const api::Pod& pod) {
 }  // namespace
 
 bool same_resources(const ResourceRequirements& a, const ResourceRequirements& b) {
-  return api::to_resource_map(a.limits()) == api::to_resource_map(b.limits()) &&
-         api::to_resource_map(a.requests()) == api::to_resource_map(b.requests()) &&
+  return same_amounts(a.limits(), b.limits()) && same_amounts(a.requests(), b.requests()) &&
          same_claims(a.claims(), b.claims());
 }
 

@@ -11,9 +11,8 @@ bool apparmor_enforced() {
   return base::read_file("/sys/module/apparmor/parameters/enabled", 64).value_or("").starts_with("Y");
 }
 
-bool is_over(const PodWorkers::Wanted& wanted, const PodWorker* worker) {
-  if (wanted.refused || is_terminal(wanted.pod->status())) return true;
-  return worker != nullptr && worker->state() == WorkerState::finished;
+bool is_over(const PodWorkers::Wanted& wanted, const PodWorker& worker) {
+  return wanted.refused || worker.state() == WorkerState::finished || is_terminal(wanted.pod->status());
 }
 
 }  // namespace
@@ -35,11 +34,13 @@ Result<std::unique_ptr<AdmissionGate>> AdmissionGate::create(base::Clock& clock,
 
 std::vector<api::PodPtr> AdmissionGate::others(const api::Pod& pod) const {
   std::vector<api::PodPtr> out;
-  for (const auto& [uid, wanted] : workers_.wanted()) {
-    const PodWorker* worker = workers_.worker(uid);
-    // A pod that was not admitted yet takes no room.
-    if (uid == pod.metadata().uid() || worker == nullptr || is_over(wanted, worker)) continue;
-    out.push_back(allocations_.allocated_pod(wanted.pod));
+  // Both are in the order of UIDs. A pod without a worker was not admitted yet and takes no room.
+  auto wanted = workers_.wanted().begin();
+  for (const auto& [uid, worker] : workers_.workers()) {
+    while (wanted != workers_.wanted().end() && wanted->first < uid) ++wanted;
+    if (wanted == workers_.wanted().end()) break;
+    if (wanted->first != uid || uid == pod.metadata().uid() || is_over(wanted->second, *worker)) continue;
+    out.push_back(allocations_.allocated_pod(wanted->second.pod));
   }
   return out;
 }
