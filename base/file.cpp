@@ -148,7 +148,14 @@ Status write_file(const std::string& path, std::string_view content, mode_t mode
 }
 
 Status make_directories(const std::string& path, mode_t mode) {
-  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+  // Most are there already, and nearly all parents: mkdir is tried only below the deepest of those.
+  if (is_directory(path)) return {};
+  std::size_t known = path.rfind('/');
+  while (known != std::string::npos && known > 0 && !is_directory(path.substr(0, known))) {
+    known = path.rfind('/', known - 1);
+  }
+  if (known == std::string::npos) known = 0;
+  for (std::size_t end = path.find('/', known + 1);; end = path.find('/', end + 1)) {
     const std::string level = path.substr(0, end);
     if (::mkdir(level.c_str(), mode) == 0) {
       if (::chmod(level.c_str(), mode) != 0) return errno_error("chmod " + level, errno);

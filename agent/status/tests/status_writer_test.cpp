@@ -44,6 +44,18 @@ TEST_F(StatusWriterTest, GoesOnFromItsOwnAnswerBeforeTheWatchTells) {
   EXPECT_EQ(api.log.size(), 3u);
 }
 
+// A node of a hundred pods has each of them in memory as often as somebody holds on to it.
+TEST_F(StatusWriterTest, KeepsNoOlderCopyOfAPodThanTheWatch) {
+  auto first = pod("a");
+  const std::weak_ptr<const api::Pod> kept = first;
+  publish(first, R"({"phase":"Running"})");
+  first.reset();
+  EXPECT_TRUE(kept.expired()) << "its own patch came back by the watch";
+  auto second = pod("a");
+  publish(second, R"({"phase":"Running","podIP":"1"})");
+  EXPECT_EQ(phase("a"), "Running") << "it goes on from the newer one";
+}
+
 TEST_F(StatusWriterTest, KeepsOneRequestPerPodAndSendsTheNewestAfterIt) {
   const auto p = pod("a");
   api.latency = 100ms;
