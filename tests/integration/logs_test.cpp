@@ -76,7 +76,7 @@ TEST_F(LogsTest, EachInstanceHasItsNumberedFileAndALinkWithItsId) {
   };
   EXPECT_EQ(names_in(logs), (std::vector<std::string>{"beside", "main"}));
   EXPECT_EQ(names_in(logs + "/main"), (std::vector<std::string>{"0.log"}));
-  EXPECT_TRUE(links_are(0));
+  EXPECT_TRUE(eventually("the links", [&] { return links_are(0); }));
   struct stat found {};
   ASSERT_EQ(::stat((logs + "/main").c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 07777, 0755u);
@@ -88,8 +88,8 @@ TEST_F(LogsTest, EachInstanceHasItsNumberedFileAndALinkWithItsId) {
     return runs("again") && seen("again", "main")["restarts"] == 1 && names_in(logs + "/main").size() == 2;
   }));
   EXPECT_EQ(names_in(logs + "/main"), (std::vector<std::string>{"0.log", "1.log"}));
+  EXPECT_TRUE(eventually("its link", [&] { return links_of("again")[link("main")] == logs + "/main/1.log"; }));
   EXPECT_EQ(links_of("again").count(first), 1u);
-  EXPECT_EQ(links_of("again")[link("main")], logs + "/main/1.log");
   EXPECT_EQ(links_of("again").size(), 3u);
 
   // The number goes on when the agent has been started anew.
@@ -101,7 +101,8 @@ TEST_F(LogsTest, EachInstanceHasItsNumberedFileAndALinkWithItsId) {
     return names_in(logs + "/main") == std::vector<std::string>{"1.log", "2.log"} &&
            links_of("again").count(first) == 0;
   }));
-  EXPECT_NE(log_of("again", "main", 2).find("stdout F life\n"), std::string::npos);
+  EXPECT_TRUE(
+      eventually("its words", [&] { return log_of("again", "main", 2).find("stdout F life\n") != std::string::npos; }));
 
   const std::string uid = seen("again")["uid"];
   withdraw("again.yaml");
