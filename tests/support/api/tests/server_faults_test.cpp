@@ -63,7 +63,9 @@ TEST_P(Faults, CloseAllBreaksOpenWatchesAndAnswersInProgress) {
   Curl slow(command(GetParam() + " $URL/wait"));
   ASSERT_TRUE(eventually([this] { return backend_->watches == 1 && backend_->waiting == 1; }));
   at([this] { server_->close_all(); });
-  EXPECT_EQ(watch.finish().exit_code, 56);
+  // Curl sees it when it reads, or, over HTTP/2, when it has something to send.
+  const int broken = watch.finish().exit_code;
+  EXPECT_TRUE(broken == 56 || broken == 55) << broken;
   EXPECT_NE(slow.finish().exit_code, 0);
   EXPECT_TRUE(eventually(
       [this] { return backend_->watches == 0 && backend_->waiting == 0 && server_->counts().connections == 0; }));
