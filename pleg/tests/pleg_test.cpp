@@ -1,16 +1,13 @@
-#include "pleg/pleg.hpp"
-
 #include <gtest/gtest.h>
 
 #include <ctime>
 
-#include "pleg/tests/fake_lister.hpp"
+#include "pleg/tests/pleg_fixture.hpp"
 
 namespace keelson::pleg {
 namespace {
 
 using namespace std::chrono_literals;
-using base::Task;
 
 TEST(Transitions, FollowTheContractsTable) {
   using E = EventType;
@@ -42,58 +39,6 @@ TEST(Transitions, FollowTheContractsTable) {
     EXPECT_EQ(events_between(row.before, row.now), row.events);
   }
 }
-
-Task<void> keep(Task<Result<Snapshot>> task, std::shared_ptr<std::optional<Result<Snapshot>>> answer) {
-  auto value = co_await std::move(task);
-  answer->emplace(std::move(value));
-}
-
-class PlegTest : public testing::Test {
- protected:
-  PlegTest() : clock(loop), runtime(loop, clock), gate(loop) {}
-
-  void start(PlegOptions options = {}) {
-    pleg = std::make_unique<Pleg>(loop, clock, runtime, base::Logger(), options);
-    pleg->on_event([this](const PodEvent& event) {
-      std::string text = event.uid + " " + std::string(to_string(event.type));
-      if (!event.id.empty()) text += " " + event.id;
-      told.push_back(text);
-      last = event;
-    });
-    pleg->start();
-    clock.advance(0s);
-  }
-
-  ~PlegTest() override {
-    base::Gate stopper(loop);
-    if (pleg) base::spawn(stopper, "stop", pleg->stop());
-    base::spawn(stopper, "stop gate", gate.stop());
-    clock.advance(0s);
-    EXPECT_EQ(stopper.tasks(), 0u) << "stop() must not need time";
-  }
-
-  std::vector<std::string> take() { return std::exchange(told, {}); }
-
-  std::shared_ptr<std::optional<Result<Snapshot>>> ask(const std::string& uid, base::SteadyTime newer_than) {
-    auto answer = std::make_shared<std::optional<Result<Snapshot>>>();
-    base::spawn(gate, "ask", keep(pleg->get_newer_than(uid, newer_than), answer));
-    clock.advance(0s);
-    return answer;
-  }
-
-  static State state_in(const Snapshot& snapshot, const std::string& id) {
-    return static_cast<const Seen*>(snapshot.inspection.get())->at(id);
-  }
-
-  using Told = std::vector<std::string>;
-  base::Loop loop;
-  base::VirtualClock clock;
-  FakeLister runtime;
-  base::Gate gate;
-  std::unique_ptr<Pleg> pleg;
-  Told told;
-  std::optional<PodEvent> last;
-};
 
 TEST_F(PlegTest, TellsEachChangeWithTheNewSnapshot) {
   runtime.set("a", "s1", State::running);
@@ -387,198 +332,6 @@ TEST_F(PlegTest, IsHealthyWhileTheLastGoodListingBeganLessThanThreeMinutesAgo) {
   runtime.list_error.reset();
   clock.advance(1s);
   EXPECT_TRUE(pleg->healthy().ok());
-}
-
-TEST_F(PlegTest, WithEventsItListsOnlyEveryFiveMinutes) {
-  runtime.stream_error.reset();
-  runtime.set("a", "c1", State::running);
-  start();
-  take();
-  clock.advance(5s);
-  EXPECT_TRUE(pleg->evented());
-  EXPECT_EQ(pleg->metrics().connection_success, 1u);
-  const int before = runtime.lists;
-  clock.advance(299s);
-  EXPECT_EQ(runtime.lists, before);
-  runtime.set("a", "c1", State::exited);
-  runtime.send("a", "c1");
-  clock.advance(0s);
-  EXPECT_EQ(take(), Told{"a ContainerDied c1"}) << "told by the event, at once";
-  EXPECT_EQ(runtime.lists, before);
-  runtime.set("a", "c1", State::running);  // an event that got lost
-  clock.advance(2s);
-  EXPECT_EQ(runtime.lists, before + 1);
-  EXPECT_EQ(take(), Told{"a ContainerStarted c1"}) << "the safety net";
-  clock.advance(9min);
-  EXPECT_TRUE(pleg->healthy().ok()) << "the threshold is ten minutes";
-}
-
-TEST_F(PlegTest, ItsFirstEventShowsThatTheStreamStands) {
-  runtime.stream_error.reset();
-  runtime.set("a", "c1", State::running);
-  start();
-  EXPECT_FALSE(pleg->evented());
-  runtime.send("a", "c1");
-  EXPECT_TRUE(pleg->evented());
-}
-
-// Started by the agent, mostly, which looks at its pod itself.
-TEST_F(PlegTest, EventsThatTellNoEndWaitForCompany) {
-  runtime.stream_error.reset();
-  start();
-  clock.advance(10s);
-  for (const RuntimeEventType type : {RuntimeEventType::created, RuntimeEventType::started}) {
-    runtime.set("a", "s1", State::running);
-    runtime.send("a", "s1", type);
-    clock.advance(20ms);
-    runtime.set("a", "c1", State::running);
-    runtime.send("a", "c1", type);
-    clock.advance(20ms);
-  }
-  EXPECT_EQ(runtime.pod_lists, 0);
-  EXPECT_FALSE(pleg->settled());
-  clock.advance(1s);
-  EXPECT_EQ(runtime.pod_lists, 1) << "four events are one look";
-  EXPECT_EQ(take(), (Told{"a ContainerStarted c1", "a ContainerStarted s1"}));
-  EXPECT_TRUE(pleg->settled());
-}
-
-TEST_F(PlegTest, AnEventIsNothingNewToWhoHasLookedSince) {
-  runtime.stream_error.reset();
-  start();
-  clock.advance(10s);
-  runtime.set("a", "c1", State::running);
-  runtime.send("a", "c1", RuntimeEventType::started);
-  clock.advance(10ms);
-  pleg->request_relist("a");
-  clock.advance(2s);
-  EXPECT_EQ(runtime.pod_lists, 1);
-  EXPECT_EQ(take(), Told{"a ContainerStarted c1"});
-  runtime.items.clear();
-  runtime.send("a", "c1", RuntimeEventType::deleted);
-  clock.advance(2s);
-  EXPECT_EQ(runtime.pod_lists, 2);
-  EXPECT_EQ(take(), (Told{"a ContainerDied c1", "a ContainerRemoved c1"}));
-  EXPECT_FALSE(pleg->latest("a").has_value()) << "its record has gone, too";
-}
-
-TEST_F(PlegTest, ManyEndsOfOnePodAreLookedAtEveryFiftyMilliseconds) {
-  runtime.stream_error.reset();
-  for (int i = 0; i < 8; ++i) runtime.set("a", "c" + std::to_string(i), State::running);
-  start();
-  clock.advance(10s);
-  take();
-  runtime.pod_lists = 0;
-  for (int i = 0; i < 8; ++i) {
-    runtime.set("a", "c" + std::to_string(i), State::exited);
-    runtime.send("a", "c" + std::to_string(i));
-    clock.advance(10ms);
-    EXPECT_EQ(take().size(), i == 0 ? 1u : i == 4 ? 4u : 0u) << i;
-  }
-  clock.advance(50ms);
-  EXPECT_EQ(take().size(), 3u);
-  EXPECT_EQ(runtime.pod_lists, 3);
-}
-
-TEST_F(PlegTest, AnEndIsNotKeptWaitingByAStart) {
-  runtime.stream_error.reset();
-  runtime.set("a", "c1", State::running);
-  runtime.set("a", "c2", State::created);
-  start();
-  clock.advance(10s);
-  take();
-  runtime.set("a", "c2", State::running);
-  runtime.send("a", "c2", RuntimeEventType::started);
-  clock.advance(10ms);
-  runtime.set("a", "c1", State::exited);
-  runtime.send("a", "c1");
-  clock.advance(0s);
-  EXPECT_EQ(take(), (Told{"a ContainerDied c1", "a ContainerStarted c2"}));
-}
-
-TEST_F(PlegTest, EndsOfAPodThatIsBeingEndedWaitForWhoEndsIt) {
-  runtime.stream_error.reset();
-  runtime.set("a", "c1", State::running);
-  runtime.set("b", "c2", State::running);
-  start();
-  pleg->when_ending([](const std::string& uid) { return uid == "a"; });
-  clock.advance(10s);
-  take();
-  for (const char* pod : {"a", "b"}) {
-    const std::string id = pod == std::string("a") ? "c1" : "c2";
-    runtime.set(pod, id, State::exited);
-    runtime.send(pod, id);
-  }
-  clock.advance(900ms);
-  EXPECT_EQ(take(), Told{"b ContainerDied c2"});
-  clock.advance(100ms);
-  EXPECT_EQ(take(), Told{"a ContainerDied c1"}) << "nobody has looked: the event is not lost";
-}
-
-TEST_F(PlegTest, EventsWithoutAPodFindItByTheContainer) {
-  runtime.stream_error.reset();
-  runtime.set("a", "c1", State::running);
-  start();
-  take();
-  runtime.remove("c1");
-  clock.advance(100ms);
-  runtime.send("", "c1");
-  runtime.send("", "never-seen");
-  clock.advance(0s);
-  EXPECT_EQ(take(), (Told{"a ContainerDied c1", "a ContainerRemoved c1"}));
-}
-
-TEST_F(PlegTest, ABrokenStreamMeansListingAtOnceAndEverySecondUntilItStandsAgain) {
-  runtime.stream_error.reset();
-  runtime.set("a", "c1", State::running);
-  start();
-  clock.advance(200s);
-  take();
-  const int before = runtime.lists;
-  runtime.stream_error = Error(ErrorKind::unavailable, "gone");
-  runtime.set("a", "c1", State::exited);  // its event goes down with the stream
-  runtime.break_stream();
-  clock.advance(0s);
-  EXPECT_FALSE(pleg->evented());
-  EXPECT_EQ(take(), Told{"a ContainerDied c1"});
-  EXPECT_EQ(runtime.lists, before + 1);
-  clock.advance(3s);
-  EXPECT_EQ(runtime.lists, before + 4);
-  EXPECT_TRUE(pleg->healthy().ok());
-  const int streams = runtime.streams;
-  clock.advance(1min);
-  EXPECT_LE(runtime.streams, streams + 2) << "after five errors it is left alone for a while";
-  runtime.stream_error.reset();
-  clock.advance(5min + 6s);
-  EXPECT_TRUE(pleg->evented()) << "and tried again";
-}
-
-TEST_F(PlegTest, ARestartedRuntimeGetsItsStreamBackSoon) {
-  runtime.stream_error.reset();
-  start();
-  clock.advance(10s);
-  runtime.stream_error = runtime.list_error = Error(ErrorKind::unavailable, "restarting");
-  runtime.break_stream();
-  clock.advance(1min);
-  runtime.stream_error.reset();
-  runtime.list_error.reset();
-  clock.advance(7s);
-  EXPECT_TRUE(pleg->evented());
-}
-
-TEST_F(PlegTest, HealthIsNotBetterForAStreamThatFlapsWhileListingFails) {
-  runtime.stream_error.reset();
-  start();
-  clock.advance(10s);
-  runtime.list_error = Error(ErrorKind::internal, "broken");
-  for (int i = 0; i < 30; ++i) {
-    runtime.break_stream();
-    clock.advance(10s);
-  }
-  runtime.break_stream();
-  clock.advance(0s);
-  EXPECT_FALSE(pleg->evented());
-  EXPECT_FALSE(pleg->healthy().ok());
 }
 
 TEST_F(PlegTest, MeasuresItsListings) {
