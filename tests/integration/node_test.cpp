@@ -226,10 +226,12 @@ std::vector<std::string> NodeTest::remains_of(const std::string& pod, const std:
 
 bool NodeTest::comes_to_nothing(const std::string& pod, const std::string& uid) {
   std::vector<std::string> remains;
-  const bool gone = eventually("nothing to be left of " + pod, [&] {
+  const auto nothing_remains = [&] {
     remains = remains_of(pod, uid);
     return remains.empty();
-  });
+  };
+  // What could not be removed is tried again by the collection of the next minute.
+  const bool gone = eventually("nothing to be left of " + pod, nothing_remains, std::chrono::seconds(90));
   for (const auto& one : remains) ADD_FAILURE() << pod << " has left " << one;
   return gone;
 }
