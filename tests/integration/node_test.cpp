@@ -44,7 +44,8 @@ std::vector<std::string> links_into(const std::string& directory) {
   return out;
 }
 
-std::vector<std::string> cgroups_named_after(const std::string& uid) {
+// Below `root` only: another node's pods may have the same UIDs.
+std::vector<std::string> cgroups_named_after(const std::string& uid, const std::string& root) {
   std::vector<std::string> out;
   std::string underscores = uid;
   std::replace(underscores.begin(), underscores.end(), '-', '_');
@@ -52,6 +53,7 @@ std::vector<std::string> cgroups_named_after(const std::string& uid) {
   fs::recursive_directory_iterator entries("/sys/fs/cgroup", error);
   for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
     const std::string name = entries->path().filename();
+    if (entries->path().string().find(root) == std::string::npos) continue;
     if (name.find(uid) != std::string::npos || name.find(underscores) != std::string::npos) {
       out.push_back(entries->path());
     }
@@ -211,7 +213,7 @@ std::string NodeTest::log_of(const std::string& pod, const std::string& containe
 }
 
 std::vector<std::string> NodeTest::remains_of(const std::string& pod, const std::string& uid) {
-  std::vector<std::string> out = cgroups_named_after(uid);
+  std::vector<std::string> out = cgroups_named_after(uid, runtime->fixture().cgroup_root());
   if (!seen(pod).empty()) out.push_back("known to the agent");
   for (const std::string& name : {pod, pod + "-node"}) {  // of the API, or of a manifest
     for (const auto& container : runtime->containers_of(name)) out.push_back("container " + container.id);
