@@ -67,6 +67,8 @@ ContainerState lost_state(std::string message) {
 
 // What was never started, and what waits already, is not restarted (contract 02 §6.5).
 bool goes_with_all(const StatusInput& input, ContainerRef ref, const api::core::ContainerStatus* before) {
+  // Of a pod that is ended nothing restarts any more.
+  if (input.terminating || input.forced) return false;
   return before != nullptr && ref.type != ContainerType::ephemeral && before->has_state() &&
          !before->state().has_waiting() && restarts_all(input.pod, input.observed, input.before);
 }

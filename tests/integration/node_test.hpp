@@ -67,7 +67,7 @@ class NodeTest : public ::testing::Test {
 
   // True once the predicate is; false, with a failure that tells the state, after the limit or the agent's end.
   bool eventually(const std::string& what, const std::function<bool()>& predicate,
-                  std::chrono::seconds limit = std::chrono::seconds(30));
+                  std::chrono::seconds limit = std::chrono::seconds(60));
 
   Runtime* runtime = nullptr;
   std::string directory;

@@ -418,6 +418,21 @@ TEST_F(RestartOfAll, ItsConditionIsThereWheneverARuleMayAskForIt) {
   EXPECT_EQ(condition("AllContainersRestarting"), "absent");
 }
 
+// Its count would rise with every status, and each would be sent.
+TEST_F(RestartOfAll, IsNoneInAPodThatIsBeingEnded) {
+  a_exits(42);
+  before = run();
+  terminating = true;
+  observed.containers.clear();
+  before = run();
+  for (int i = 0; i < 3; ++i) {
+    const auto result = run();
+    EXPECT_EQ(result.containerstatuses(0).restartcount(), before.containerstatuses(0).restartcount());
+    EXPECT_NE(result.containerstatuses(0).laststate().terminated().reason(), "RestartingAllContainers");
+    before = result;
+  }
+}
+
 TEST_F(RestartOfAll, IsShownUntilAllContainersAreGoneAndThenInTheirStates) {
   a_exits(42);
   EXPECT_EQ(condition("AllContainersRestarting"),
