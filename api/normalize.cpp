@@ -1,15 +1,13 @@
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/message.h>
 
 #include <memory>
-#include <string>
 
 #include "api/field_value.hpp"
 #include "api/int_or_string.hpp"
 #include "api/json_codec.hpp"
 #include "api/message_plan.hpp"
 #include "api/quantity.hpp"
+#include "api/stable_bytes.hpp"
 #include "api/time.hpp"
 
 namespace keelson::api {
@@ -83,17 +81,6 @@ void normalize(Message& message, const MessagePlan& plan) {
   for (const FieldPlan& field : plan.fields) normalize_field(message, field);
 }
 
-// The same for equal messages: the entries of maps are in order.
-std::string bytes_of(const Message& message) {
-  std::string out;
-  google::protobuf::io::StringOutputStream stream(&out);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializePartialToCodedStream(&coded);
-  coded.Trim();
-  return out;
-}
-
 }  // namespace
 
 void normalize(Message& message) {
@@ -104,14 +91,14 @@ void normalize(Message& message) {
 bool same(const Message& a, const Message& b) {
   if (a.GetDescriptor() != b.GetDescriptor()) return false;
   // Nearly always they are equal as they stand, and nothing need be copied.
-  if (bytes_of(a) == bytes_of(b)) return true;
+  if (stable_bytes(a) == stable_bytes(b)) return true;
   const std::unique_ptr<Message> left(a.New());
   const std::unique_ptr<Message> right(b.New());
   left->CopyFrom(a);
   right->CopyFrom(b);
   normalize(*left);
   normalize(*right);
-  return bytes_of(*left) == bytes_of(*right);
+  return stable_bytes(*left) == stable_bytes(*right);
 }
 
 }  // namespace keelson::api

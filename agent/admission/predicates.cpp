@@ -15,10 +15,13 @@ constexpr std::array<std::string_view, 3> kPlainResources{"cpu", "memory", "ephe
 constexpr std::string_view kAppArmorAnnotation = "container.apparmor.security.beta.kubernetes.io/";
 constexpr std::string_view kUnconfined = "Unconfined";
 
+std::int64_t amount(const std::string& resource, const api::Quantity& quantity) {
+  return resource == "cpu" ? quantity.milli_value() : quantity.value();
+}
+
 std::int64_t amount_of(const ResourceList& list, const std::string& resource) {
   const auto found = list.find(resource);
-  if (found == list.end()) return 0;
-  return resource == "cpu" ? found->second.milli_value() : found->second.value();
+  return found == list.end() ? 0 : amount(resource, found->second);
 }
 
 // What is counted beside cpu, memory and ephemeral storage.
@@ -70,9 +73,6 @@ using Amounts = std::map<std::string, std::int64_t, std::less<>>;
 
 // For each new pod all others are summed up, so that a node that starts with a thousand does it half a million times.
 void add_requests(const api::Pod& pod, Amounts& sum) {
-  const auto amount = [](const std::string& name, const api::Quantity& quantity) {
-    return name == "cpu" ? quantity.milli_value() : quantity.value();
-  };
   if (const auto* plain = plain_requests(pod)) {
     for (const auto& [name, quantity] : *plain) sum[name] += amount(name, api::Quantity::of(quantity));
     return;

@@ -155,15 +155,9 @@ void apply_failed_start(const StatusInput& input, const api::core::Container& sp
   const auto failed = input.waiting.find(spec.name());
   if (failed == input.waiting.end() || input.terminating) return;
   if (newest != nullptr && newest->state == cri::ContainerState::running) return;
-  if (newest != nullptr && newest->state == cri::ContainerState::exited &&
-      restart_decision(input.pod, spec, newest->exit_code) == RestartDecision::no) {
-    return;
-  }
-  // One that had ended before the runtime lost its record is not wanted again: an init container that is done.
-  if (newest == nullptr && out.state().has_terminated() &&
-      restart_decision(input.pod, spec, out.state().terminated().exitcode()) == RestartDecision::no) {
-    return;
-  }
+  // It has ended, even if the runtime lost the record of it since (an init container that is done), and stays so.
+  const bool ended = newest == nullptr ? out.state().has_terminated() : newest->state == cri::ContainerState::exited;
+  if (ended && restart_decision(input.pod, spec, out.state().terminated().exitcode()) == RestartDecision::no) return;
   if (out.state().has_terminated()) *out.mutable_laststate() = out.state();
   out.mutable_state()->Clear();
   auto& waiting = *out.mutable_state()->mutable_waiting();

@@ -1,8 +1,5 @@
 #include "agent/status/status_writer.hpp"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -10,25 +7,13 @@
 #include "agent/status/status.hpp"
 #include "agent/status/status_patch.hpp"
 #include "agent/sync/containers.hpp"
+#include "api/stable_bytes.hpp"
 
 namespace keelson::agent {
 namespace {
 
 constexpr double kJitter = 0.2;
 constexpr base::Duration kLongestGap = std::chrono::seconds(60);
-
-// Equal statuses have equal bytes.
-std::string bytes_of(const api::core::PodStatus& status) {
-  std::string out;
-  {
-    google::protobuf::io::StringOutputStream stream(&out);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    status.SerializeToCodedStream(&coded);
-  }
-  out.shrink_to_fit();
-  return out;
-}
 
 api::core::PodStatus status_of(const std::string& bytes) {
   api::core::PodStatus out;
@@ -105,7 +90,7 @@ void StatusWriter::terminated(const api::PodPtr& pod, const api::core::PodStatus
 void StatusWriter::accept(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run,
                           bool terminated) {
   const EntryPtr entry = entry_for(pod);
-  std::string newest = bytes_of(status);
+  std::string newest = api::stable_bytes(status);
   const bool same = entry->may_run == containers_may_run && entry->terminated >= terminated && entry->newest == newest;
   if (same && entry->published != base::SteadyTime{}) return;
   entry->urgent = entry->urgent || terminated || is_urgent(status_of(entry->newest), status);

@@ -25,6 +25,11 @@ bool shows_life(const pleg::Snapshot& snapshot, const std::string& uid) {
   return observed->any_running() || observed->any_ready_sandbox();
 }
 
+bool is_worked_on(const PodWorkers& workers, const std::string& uid) {
+  const PodWorker* worker = workers.worker(uid);
+  return worker != nullptr && worker->state() != WorkerState::finished;
+}
+
 }  // namespace
 
 PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
@@ -147,8 +152,7 @@ void PodEngine::on_pleg_event(const pleg::PodEvent& event) {
   if (event.type == pleg::EventType::container_died) {
     garbage_.container_died(observed_of(event.snapshot, event.uid), event.id);
   }
-  const PodWorker* worker = workers_.worker(event.uid);
-  if (worker != nullptr && worker->state() != WorkerState::finished) {
+  if (is_worked_on(workers_, event.uid)) {
     // contract 02 §12: the removal of a dead container changes nothing that a worker would act on.
     if (event.type != pleg::EventType::container_removed) workers_.wake(event.uid);
     return;
@@ -163,8 +167,7 @@ void PodEngine::on_probe(const std::string& uid) {
 // Pods that only the runtime has get their workers first, so that their namesakes wait for them.
 void PodEngine::adopt_runtime_pods() {
   for (const std::string& uid : pleg_.pods()) {
-    const PodWorker* worker = workers_.worker(uid);
-    if (worker != nullptr && worker->state() != WorkerState::finished) continue;
+    if (is_worked_on(workers_, uid)) continue;
     const auto snapshot = pleg_.latest(uid);
     if (snapshot) workers_.saw_runtime_pod(observed_of(*snapshot, uid));
   }

@@ -12,9 +12,8 @@ class EndsTest : public ClusterTest {
  protected:
   void prepare() override {
     book = std::make_unique<Book>(directory + "/book");
-    gate = std::make_unique<RuntimeGate>(directory + "/cri.sock", runtime->socket());
+    gate = gate_to_runtime();
     ASSERT_TRUE(gate->good());
-    settings["containerRuntimeEndpoint"] = "unix://" + directory + "/cri.sock";
     settings["featureGates"] = "{ContainerStopSignals: true}";
   }
   json status_of(const std::string& pod) {
@@ -156,7 +155,7 @@ TEST_F(EndsTest, OfStoppedContainersShowWhatTheyMadeOfTheirSignal) {
   book->lay("stop");
   for (const auto& [name, code] : {std::pair("obeys", 5), {"ignores", 137}, {"untrapped", 143}, {"image", 9}}) {
     json state;
-    EXPECT_TRUE(eventually(std::string("the end of ") + name, [&] {
+    EXPECT_TRUE(eventually(std::string("the end of ") + name, [&, name = name] {
       state = ended(container_of(name));
       return state.is_object();
     }));

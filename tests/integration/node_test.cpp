@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "base/file.hpp"
+#include "tests/integration/runtime_gate.hpp"
 
 namespace keelson::integration {
 namespace {
@@ -138,9 +139,15 @@ void NodeTest::tell_state() {
 std::string NodeTest::write_config() {
   std::string text = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
   for (const auto& [field, value] : settings) text += field + ": " + value + "\n";
-  const std::string path = directory + "/config.yaml";
+  std::string path = directory + "/config.yaml";
   EXPECT_TRUE(base::write_file(path, text, 0644).ok()) << path;
   return path;
+}
+
+std::unique_ptr<RuntimeGate> NodeTest::gate_to_runtime() {
+  const std::string socket = directory + "/cri.sock";
+  settings["containerRuntimeEndpoint"] = "unix://" + socket;
+  return std::make_unique<RuntimeGate>(socket, runtime->socket());
 }
 
 void NodeTest::launch() { keelson->start(write_config(), arguments); }
@@ -180,7 +187,7 @@ json NodeTest::seen(const std::string& pod) {
 
 json NodeTest::seen(const std::string& pod, const std::string& container) {
   const json found = seen(pod);
-  if (found.empty()) return found;
+  if (found.empty()) return json::object();
   for (const auto& one : found["containers"]) {
     if (one["name"] == container) return one;
   }

@@ -31,6 +31,8 @@ json pod(const std::string& name, json containers, json spec = json::object());
 std::string read_text(const std::string& path);  // empty when it is missing
 bool exists(const std::string& path);            // without following a link
 
+class RuntimeGate;
+
 class NodeTest : public ::testing::Test {
  protected:
   void SetUp() override;
@@ -40,6 +42,8 @@ class NodeTest : public ::testing::Test {
   std::map<std::string, std::string> settings;  // of the KubeletConfiguration: field -> YAML in flow style
   ProgramArguments arguments;                   // further ones of the agent
   std::string write_config();
+  // Before the first start: the agent will call the runtime through it. The caller sees whether it is good.
+  std::unique_ptr<RuntimeGate> gate_to_runtime();
   void launch();  // starts it and returns at once
   void start();   // and waits until it says that it is ready
   void restart_after_kill();

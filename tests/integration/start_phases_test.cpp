@@ -42,9 +42,8 @@ class StartPhases : public NodeTest {
     NodeTest::SetUp();
     if (runtime == nullptr) return;
     book = std::make_unique<Book>(directory + "/book");
-    gate = std::make_unique<RuntimeGate>(directory + "/cri.sock", runtime->socket());
+    gate = gate_to_runtime();
     ASSERT_TRUE(gate->good());
-    settings["containerRuntimeEndpoint"] = "unix://" + directory + "/cri.sock";
     settings["serializeImagePulls"] = "false";
   }
   void place_pod(const std::string& name, json more = json::object()) {
@@ -149,7 +148,7 @@ TEST_F(StartPhases, AKilledAgentGetsOverWhatTheRuntimeGaveUpHalfWay) {
     ASSERT_TRUE(reached) << name;
     start();
     ASSERT_TRUE(eventually(
-        std::string("the pod to run: ") + name, [&] { return lives(name); }, kPatience));
+        std::string("the pod to run: ") + name, [&, name = name] { return lives(name); }, kPatience));
     EXPECT_EQ(book->count(name), 1u) << name << " has run more than once";
   }
   remove_all_pods();

@@ -14,9 +14,8 @@ class StopPhases : public ClusterTest {
  protected:
   void prepare() override {
     book = std::make_unique<Book>(directory + "/book");
-    gate = std::make_unique<RuntimeGate>(directory + "/cri.sock", runtime->socket());
+    gate = gate_to_runtime();
     ASSERT_TRUE(gate->good());
-    settings["containerRuntimeEndpoint"] = "unix://" + directory + "/cri.sock";
   }
   void apply_pod(const std::string& name, const std::string& script, json more = json::object()) {
     apply(book->pod(name, {Book::writer("main", Book::say(name) + script, std::move(more))},
