@@ -44,7 +44,14 @@ void normalize_special(Message& message, Special special) {
   }
 }
 
+// Of this message alone: those below it are visited, too.
+void discard_unknown_fields(Message& message) {
+  const auto* reflection = message.GetReflection();
+  if (!reflection->GetUnknownFields(message).empty()) reflection->MutableUnknownFields(&message)->Clear();
+}
+
 void normalize_value(Message& message, const MessagePlan& plan) {
+  discard_unknown_fields(message);
   if (plan.special == Special::none) {
     normalize(message, plan);
   } else {
@@ -83,10 +90,7 @@ void normalize(Message& message, const MessagePlan& plan) {
 
 }  // namespace
 
-void normalize(Message& message) {
-  message.DiscardUnknownFields();
-  normalize_value(message, internal::plan_of(message.GetDescriptor()));
-}
+void normalize(Message& message) { normalize_value(message, internal::plan_of(message.GetDescriptor())); }
 
 bool same(const Message& a, const Message& b) {
   if (a.GetDescriptor() != b.GetDescriptor()) return false;
@@ -94,8 +98,8 @@ bool same(const Message& a, const Message& b) {
   if (stable_bytes(a) == stable_bytes(b)) return true;
   const std::unique_ptr<Message> left(a.New());
   const std::unique_ptr<Message> right(b.New());
-  left->CopyFrom(a);
-  right->CopyFrom(b);
+  left->MergeFrom(a);
+  right->MergeFrom(b);
   normalize(*left);
   normalize(*right);
   return stable_bytes(*left) == stable_bytes(*right);

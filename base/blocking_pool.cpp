@@ -131,7 +131,7 @@ Task<Status> BlockingPool::perform(std::string what, Duration limit, std::functi
     }
   } visit(*this);
   state_->enqueue(state_, {visit.number, std::move(work)});
-  co_await with_timeout(clock_, limit, visit.call.bell.wait());
+  co_await visit.call.bell.wait_for(clock_, limit);
   if (visit.call.finished) co_return Status();
   if (visit.state->take_back(visit.number)) {
     co_return Error(ErrorKind::exhausted, what + ": no free thread within " + format_duration(limit) +

@@ -1,6 +1,9 @@
 #include "base/clock.hpp"
 
+#include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
 #include <tuple>
 
 namespace keelson::base {
@@ -8,6 +11,28 @@ namespace keelson::base {
 Task<void> RealClock::sleep_until(SteadyTime when) {
   asio::steady_timer timer(loop_.context(), when);
   co_await timer.async_wait(asio::use_awaitable);
+}
+
+namespace {
+
+class TimerAlarm final : public Alarm {
+ public:
+  TimerAlarm(asio::io_context& context, SteadyTime when, std::function<void()> ring) : timer_(context, when) {
+    // A ring that is on its way when the alarm is destroyed must find that out.
+    timer_.async_wait([alive = std::weak_ptr(alive_), ring = std::move(ring)](const boost::system::error_code& error) {
+      if (!error && !alive.expired()) ring();
+    });
+  }
+
+ private:
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  asio::steady_timer timer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Alarm> RealClock::set_alarm(SteadyTime when, std::function<void()> ring) {
+  return std::make_unique<TimerAlarm>(loop_.context(), when, std::move(ring));
 }
 
 struct VirtualClock::Sleeper {
@@ -46,12 +71,35 @@ Task<void> VirtualClock::sleep_until(SteadyTime when) {
     co_await asio::post(loop_.context(), asio::use_awaitable);
     co_return;
   }
-  try {
-    co_await sleeper->wake.async_wait(asio::use_awaitable);
-  } catch (const boost::system::system_error&) {
-    // The wake-up of advance() and the cancellation of our task look alike to the timer.
-    if (!sleeper->expired) throw;
+  boost::system::error_code ignored;
+  co_await sleeper->wake.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  // The wake-up of advance() and the cancellation of our task look alike to the timer.
+  if (!sleeper->expired) throw boost::system::system_error(asio::error::operation_aborted);
+}
+
+class VirtualClock::SleeperAlarm final : public Alarm {
+ public:
+  SleeperAlarm(VirtualClock& clock, SteadyTime when, std::function<void()> ring)
+      : clock_(clock), sleeper_(std::make_shared<Sleeper>(clock.loop_.context(), when, clock.next_sequence_++)) {
+    sleeper_->wake.async_wait([sleeper = std::weak_ptr(sleeper_), ring = std::move(ring)](auto) {
+      const auto still = sleeper.lock();
+      if (still != nullptr && still->expired) ring();
+    });
+    if (when <= clock.steady_now()) {
+      sleeper_->expired = true;
+      sleeper_->wake.cancel();
+    }
+    clock_.sleepers_.insert(sleeper_);
   }
+  ~SleeperAlarm() override { clock_.sleepers_.erase(sleeper_); }
+
+ private:
+  VirtualClock& clock_;
+  std::shared_ptr<Sleeper> sleeper_;
+};
+
+std::unique_ptr<Alarm> VirtualClock::set_alarm(SteadyTime when, std::function<void()> ring) {
+  return std::make_unique<SleeperAlarm>(*this, when, std::move(ring));
 }
 
 SteadyTime VirtualClock::next_deadline() const {

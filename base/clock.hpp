@@ -23,17 +23,27 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
+// Rings once, on the loop, in a handler of its own; destroyed before that, never.
+class Alarm {
+ public:
+  virtual ~Alarm() = default;
+};
+
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual SystemTime now() const = 0;
   virtual SteadyTime steady_now() const = 0;
   virtual Task<void> sleep_until(SteadyTime when) = 0;
-  // A duration past the end of time is a sleep that only cancellation ends.
-  Task<void> sleep_for(Duration duration) {
+  // For who waits for something else, too: no task has to be cancelled when that comes first. Keep what it returns.
+  virtual std::unique_ptr<Alarm> set_alarm(SteadyTime when, std::function<void()> ring) = 0;
+  // The end of time when it is further away.
+  SteadyTime after(Duration duration) const {
     const SteadyTime now = steady_now();
-    return sleep_until(duration > SteadyTime::max() - now ? SteadyTime::max() : now + duration);
+    return duration > SteadyTime::max() - now ? SteadyTime::max() : now + duration;
   }
+  // A duration past the end of time is a sleep that only cancellation ends.
+  Task<void> sleep_for(Duration duration) { return sleep_until(after(duration)); }
 };
 
 class RealClock final : public Clock {
@@ -42,6 +52,7 @@ class RealClock final : public Clock {
   SystemTime now() const override { return std::chrono::system_clock::now(); }
   SteadyTime steady_now() const override { return std::chrono::steady_clock::now(); }
   Task<void> sleep_until(SteadyTime when) override;
+  std::unique_ptr<Alarm> set_alarm(SteadyTime when, std::function<void()> ring) override;
 
  private:
   Loop& loop_;
@@ -57,6 +68,7 @@ class VirtualClock final : public Clock {
   SystemTime now() const override;
   SteadyTime steady_now() const override;
   Task<void> sleep_until(SteadyTime when) override;
+  std::unique_ptr<Alarm> set_alarm(SteadyTime when, std::function<void()> ring) override;
 
   // Moves time forward by `duration`, pumping the loop at every deadline on the way. Call from the loop's thread, not
   // from inside a handler.
@@ -69,6 +81,7 @@ class VirtualClock final : public Clock {
 
  private:
   struct Sleeper;
+  class SleeperAlarm;
   struct Earlier {
     bool operator()(const std::shared_ptr<Sleeper>& a, const std::shared_ptr<Sleeper>& b) const;
   };

@@ -2,18 +2,16 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/experimental/cancellation_condition.hpp>
-#include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstdio>
 #include <exception>
-#include <tuple>
+
+#include "base/interruption.hpp"
 
 namespace keelson::base {
 
@@ -108,20 +106,22 @@ void spawn(Gate& gate, std::string name, Task<void> task) {
                  }));
 }
 
+namespace {
+
+std::unique_ptr<Alarm> request_at(Clock& clock, SteadyTime when, Interruption& interruption) {
+  if (when == SteadyTime::max()) return nullptr;
+  return clock.set_alarm(when, [&interruption] { interruption.request(); });
+}
+
+}  // namespace
+
+// Not awaitable_operators' `||`: that waits for the timer when the task throws, turns cancellation into an exception of
+// another type, and costs one for the timer that nobody needs any more.
 Task<bool> with_timeout(Clock& clock, Duration limit, Task<void> task) {
-  // Not awaitable_operators' `||`: that waits for the timer when the task throws, and turns cancellation into an
-  // exception of another type.
-  const auto executor = co_await asio::this_coro::executor;
-  auto group =
-      asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(task), asio::deferred),
-                                              asio::co_spawn(executor, clock.sleep_for(limit), asio::deferred));
-  auto wait = group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-  auto outcome = co_await std::move(wait);
-  const std::exception_ptr& task_error = std::get<1>(outcome);
-  const std::exception_ptr& sleep_error = std::get<2>(outcome);
-  if (!task_error) co_return true;
-  if (!sleep_error && is_cancellation(task_error)) co_return false;
-  std::rethrow_exception(task_error);
+  Interruption interruption;
+  const auto alarm = request_at(clock, clock.after(limit), interruption);
+  const bool in_time = co_await interruption.run(std::move(task));
+  co_return in_time;
 }
 
 }  // namespace keelson::base

@@ -6,18 +6,43 @@
 
 namespace keelson::base {
 
+namespace {
+
+struct Present {
+  std::size_t& count;
+  explicit Present(std::size_t& waiters) : count(waiters) { ++count; }
+  ~Present() { --count; }
+};
+
+}  // namespace
+
+// The timer never expires: a ring ends the wait, or the cancellation of our task (which throws when we wait again), or
+// the alarm of one who waits beside us.
 Task<void> Notification::wait() {
   if (std::exchange(pending_, false)) co_return;
-  struct Present {
-    std::size_t& count;
-    explicit Present(std::size_t& waiters) : count(waiters) { ++count; }
-    ~Present() { --count; }
-  } present(waiters_);
+  Present present(waiters_);
   const std::uint64_t before = rings_;
   boost::system::error_code ignored;
-  co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  // The timer never expires: either a ring ended the wait or the cancellation of our task did.
-  if (rings_ == before) throw boost::system::system_error(asio::error::operation_aborted);
+  while (rings_ == before) co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+Task<bool> Notification::wait_until(Clock& clock, SteadyTime when) {
+  if (std::exchange(pending_, false)) co_return true;
+  Present present(waiters_);
+  const std::uint64_t before = rings_;
+  bool late = false;
+  const auto alarm = wake_at(clock, when, late);
+  boost::system::error_code ignored;
+  while (rings_ == before && !late) co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_return rings_ != before;
+}
+
+std::unique_ptr<Alarm> Notification::wake_at(Clock& clock, SteadyTime when, bool& late) {
+  if (when == SteadyTime::max()) return nullptr;
+  return clock.set_alarm(when, [this, &late] {
+    late = true;
+    timer_.cancel();
+  });
 }
 
 Task<Semaphore::Permit> Semaphore::acquire() {

@@ -38,8 +38,13 @@ class Notification {
   bool pending() const { return pending_; }
 
   Task<void> wait();
+  // False when nobody has rung by then.
+  Task<bool> wait_until(Clock& clock, SteadyTime when);
+  Task<bool> wait_for(Clock& clock, Duration limit) { return wait_until(clock, clock.after(limit)); }
 
  private:
+  std::unique_ptr<Alarm> wake_at(Clock& clock, SteadyTime when, bool& late);
+
   bool pending_ = false;
   std::size_t waiters_ = 0;
   std::uint64_t rings_ = 0;

@@ -135,9 +135,7 @@ bool CertificateManager::superseded() const {
   return wanted && !satisfies(requested_, *wanted);
 }
 
-base::Task<void> CertificateManager::wait_for_bell(base::Duration limit) {
-  co_await base::with_timeout(clock_, limit, bell_.wait());
-}
+base::Task<void> CertificateManager::wait_for_bell(base::Duration limit) { co_await bell_.wait_for(clock_, limit); }
 
 base::Task<void> CertificateManager::run() {
   while (true) {

@@ -63,7 +63,7 @@ base::Task<Result<Addresses>> Names::resolve(std::string host, base::Duration li
     base::spawn(gate_, "look up " + host, ask(host, place));
   }
   const std::shared_ptr<Question> question = place;
-  if (!question->answer) co_await base::with_timeout(clock_, limit, question->answered.wait());
+  if (!question->answer) co_await question->answered.wait_for(clock_, limit);
   if (!question->answer) co_return Error(ErrorKind::deadline_exceeded, "lookup " + host + ": i/o timeout");
   if (question->answer->ok()) co_return question->answer->value();
   co_return Error(question->answer->error().kind(), "lookup " + host + ": " + question->answer->error().message());

@@ -58,7 +58,7 @@ base::Task<void> DirectorySource::run_scans() {
     co_await scan_once();
     const base::Duration wait = std::min(config_.rescan, recheck_.value_or(config_.rescan));
     recheck_.reset();
-    co_await base::with_timeout(clock_, wait, bell_.wait());
+    co_await bell_.wait_for(clock_, wait);
   }
 }
 

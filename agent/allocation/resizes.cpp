@@ -1,14 +1,10 @@
 #include "agent/allocation/resizes.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
 #include "agent/allocation/resize_events.hpp"
 #include "agent/sync/containers.hpp"
 
 namespace keelson::agent {
 namespace {
-
-using namespace base::asio::experimental::awaitable_operators;
 
 constexpr auto kFirstRetry = std::chrono::seconds(30);
 constexpr auto kRetry = std::chrono::minutes(3);
@@ -100,9 +96,8 @@ base::Task<void> Resizes::run() {
       continue;
     }
     if (!retry_at_) retry_at_ = clock_.steady_now() + kFirstRetry;
-    auto pause = bell_.wait() || clock_.sleep_until(*retry_at_);
-    const auto ended = co_await std::move(pause);
-    if (ended.index() == 1) retry_at_ = clock_.steady_now() + kRetry;
+    const bool rung = co_await bell_.wait_until(clock_, *retry_at_);
+    if (!rung) retry_at_ = clock_.steady_now() + kRetry;
   }
 }
 

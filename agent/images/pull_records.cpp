@@ -1,14 +1,12 @@
 #include "agent/images/pull_records.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "agent/images/image_name.hpp"
 
 namespace keelson::agent {
 namespace {
 
-using namespace base::asio::experimental::awaitable_operators;
 using base::Task;
 
 constexpr base::Duration kFirstRetry = std::chrono::seconds(1);
@@ -232,9 +230,8 @@ Task<void> PullRecords::write_changes() {
       co_await write_file(file);
     }
     const base::Duration pause = failed_.empty() ? base::Duration::max() : kWriteRetry;
-    auto wait = dirty_bell_.wait() || clock_.sleep_for(pause);
-    const auto ended = co_await std::move(wait);
-    if (ended.index() == 1) dirty_.splice(dirty_.end(), failed_);
+    const bool rung = co_await dirty_bell_.wait_for(clock_, pause);
+    if (!rung) dirty_.splice(dirty_.end(), failed_);
   }
 }
 

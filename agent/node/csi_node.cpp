@@ -74,7 +74,7 @@ base::Task<void> CsiNode::run() {
       if (hooks_.failed) hooks_.failed(problem);
       co_return;
     }
-    co_await base::with_timeout(clock_, pause.next(random_), bell_.wait());
+    co_await bell_.wait_for(clock_, pause.next(random_));
   }
 }
 

@@ -100,7 +100,7 @@ void ImageList::start(base::Gate& gate) { base::spawn(gate, "image list", run())
 base::Task<void> ImageList::run() {
   while (true) {
     co_await refresh();
-    co_await base::with_timeout(clock_, period, bell_.wait());
+    co_await bell_.wait_for(clock_, period);
   }
 }
 

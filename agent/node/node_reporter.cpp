@@ -68,7 +68,7 @@ void NodeReporter::start(base::Gate& gate) {
 }
 
 base::Task<void> NodeReporter::run() {
-  co_await base::with_timeout(clock_, kFirstLookup, addresses_known_.wait());
+  co_await addresses_known_.wait_for(clock_, kFirstLookup);
   if (settings_.register_node) co_await register_node();
   registered_ = true;
   if (hooks_.registered) hooks_.registered();
@@ -85,7 +85,7 @@ base::Task<void> NodeReporter::await_first_answers() {
   while (clock_.steady_now() < limit) {
     const NodePtr node = newest();
     if (node == nullptr || !is_ready(*node) || texts(hooks_.causes()).empty()) co_return;
-    co_await base::with_timeout(clock_, kFastPause, bell_.wait());
+    co_await bell_.wait_for(clock_, kFastPause);
   }
 }
 
@@ -255,7 +255,7 @@ base::Task<void> NodeReporter::wait_for_cause() {
     base::Duration pause = deadline - clock_.steady_now();
     const bool looks = fast && must_look();
     if (looks) pause = std::min(pause, kFastPause);
-    const bool rung = co_await base::with_timeout(clock_, pause, bell_.wait());
+    const bool rung = co_await bell_.wait_for(clock_, pause);
     if (rung) {
       if (!fast) co_await clock_.sleep_until(last + kSpacing);
       co_return;

@@ -1,7 +1,6 @@
 #include "agent/sync/garbage.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <map>
 
 #include "agent/sync/orphan.hpp"
@@ -9,8 +8,6 @@
 
 namespace keelson::agent {
 namespace {
-
-using namespace base::asio::experimental::awaitable_operators;
 
 constexpr char kPodUid[] = "io.kubernetes.pod.uid";
 constexpr char kPodName[] = "io.kubernetes.pod.name";
@@ -140,9 +137,8 @@ void GarbageCollector::container_died(const ObservedPtr& observed, const std::st
 
 base::Task<void> GarbageCollector::run() {
   while (true) {
-    auto pause = clock_.sleep_for(period) || bell_.wait();
-    const auto ended = co_await std::move(pause);
-    if (ended.index() == 1) {
+    const bool rung = co_await bell_.wait_for(clock_, period);
+    if (rung) {
       co_await clock_.sleep_for(after_pod_gone);
       // This pass takes the pods along that went in the meantime.
       if (bell_.pending()) co_await bell_.wait();

@@ -1,7 +1,6 @@
 #include "agent/sync/pod_worker.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "agent/allocation/resizes.hpp"
 #include "agent/sync/containers.hpp"
@@ -9,8 +8,6 @@
 
 namespace keelson::agent {
 namespace {
-
-using namespace base::asio::experimental::awaitable_operators;
 
 constexpr auto kErrorRetry = std::chrono::seconds(10);
 constexpr auto kNetworkRetry = std::chrono::seconds(1);
@@ -45,8 +42,6 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
       on_finished_(std::move(on_finished)),
       journal_(context.clock, context.log.with("pod", pod_path(*pod_)).with("uid", pod_->metadata().uid())),
       bell_(context.loop),
-      interrupt_(context.loop),
-      edited_(context.loop),
       observed_(std::make_shared<ObservedPod>()),
       backoff_(BackoffLimits{std::min(context.facts.restart_backoff_first, context.facts.restart_backoff_cap),
                              context.facts.restart_backoff_cap}) {
@@ -69,7 +64,7 @@ void PodWorker::update(api::PodPtr pod) {
   pod_ = std::move(pod);
   pod_cgroup_.reset();
   heed_the_api();
-  edited_.notify();
+  watch_deadline();
   wake();
 }
 
@@ -105,7 +100,7 @@ void PodWorker::terminate(Termination termination) {
     termination_->deleted = termination_->deleted || termination.deleted;
     if (termination.grace && *termination.grace < grace()) {
       termination_->grace = termination.grace;
-      interrupt_.notify();
+      interruption_.request();
     }
     wake();
     return;
@@ -117,7 +112,7 @@ void PodWorker::terminate(Termination termination) {
   if (termination_->evicts) watch_the_grace();
   if (state_ == WorkerState::sync) {
     state_ = WorkerState::terminating;
-    interrupt_.notify();
+    interruption_.request();
   }
   wake();
 }
@@ -146,8 +141,6 @@ base::Task<void> PodWorker::run() {
 
 base::Task<void> PodWorker::rounds() {
   while (true) {
-    // What interrupted us so far is in the state already; only what comes during the round may break it off.
-    if (interrupt_.pending()) co_await interrupt_.wait();
     base::Duration next = std::chrono::seconds(1);
     const WorkerState at_start = state_;
     const bool was_overdue = is_overdue();
@@ -155,15 +148,18 @@ base::Task<void> PodWorker::rounds() {
       const bool done = co_await terminated_round();
       if (done) co_return;
     } else {
-      auto round = guarded(at_start == WorkerState::sync ? sync_round() : terminating_round()) || interrupt_.wait() ||
-                   until_overdue();
-      const auto ended = co_await std::move(round);
-      if (ended.index() != 0) {
+      // The end of the deadline breaks the round off like a termination does, unless the round began after it and is on
+      // its way to the end already.
+      heeds_deadline_ = at_start == WorkerState::sync && !was_overdue;
+      watch_deadline();
+      const bool whole = co_await interruption_.run(make_round(&next));
+      heeds_deadline_ = false;
+      watch_deadline();
+      if (!whole) {
         // What the round was doing may have taken effect.
         last_change_ = context_.clock.steady_now();
         continue;
       }
-      next = std::get<0>(ended);
     }
     if (state_ != at_start) continue;
     // One that was over when the round began has been seen by it; if that could do nothing about it, it is tried again
@@ -171,20 +167,17 @@ base::Task<void> PodWorker::rounds() {
     if (const auto end = deadline(); end && state_ == WorkerState::sync && !was_overdue) {
       next = std::clamp<base::Duration>(*end - context_.clock.steady_now(), base::Duration::zero(), next);
     }
-    auto pause = bell_.wait() || context_.clock.sleep_for(next);
-    co_await std::move(pause);
+    co_await bell_.wait_for(context_.clock, next);
   }
 }
 
-// The race above would wait for the other side when a round throws: an exception that is no cancellation is a bug of
-// ours and must be seen.
-base::Task<base::Duration> PodWorker::guarded(base::Task<base::Duration> round) {
-  try {
-    const base::Duration next = co_await std::move(round);
-    co_return next;
-  } catch (const std::exception& error) {
-    if (base::is_cancellation(std::current_exception())) throw;
-    broken_invariant(error.what(), __FILE__, __LINE__);
+base::Task<void> PodWorker::make_round(base::Duration* next) {
+  if (state_ == WorkerState::sync) {
+    const base::Duration pause = co_await sync_round();
+    *next = pause;
+  } else {
+    const base::Duration pause = co_await terminating_round();
+    *next = pause;
   }
 }
 

@@ -28,6 +28,7 @@
 #include "agent/sync/runtime_health.hpp"
 #include "agent/sync/user_namespaces.hpp"
 #include "base/backoff.hpp"
+#include "base/interruption.hpp"
 #include "base/sync.hpp"
 
 namespace keelson::agent {
@@ -103,7 +104,8 @@ class PodWorker {
  private:
   base::Task<void> run();
   base::Task<void> rounds();
-  base::Task<base::Duration> guarded(base::Task<base::Duration> round);
+  // One round of `sync` or `terminating`.
+  base::Task<void> make_round(base::Duration* next);
   // One round of `sync`; the time of the next one.
   base::Task<base::Duration> sync_round();
   base::Task<base::Duration> terminating_round();
@@ -119,7 +121,8 @@ class PodWorker {
   // When activeDeadlineSeconds are over.
   std::optional<base::SteadyTime> deadline();
   bool is_overdue();
-  base::Task<void> until_overdue();
+  // Interrupts the round at the deadline, which an edit may have moved.
+  void watch_deadline();
   void watch_the_grace();
   bool resize_told() const;
   void note_resize();
@@ -144,8 +147,9 @@ class PodWorker {
   std::shared_ptr<bool> still_running_ = std::make_shared<bool>(true);  // for tasks that may outlive the worker
   std::optional<base::SteadyTime> active_since_;                        // startTime on the steady clock
   base::Notification bell_;                                             // something happened: make a round
-  base::Notification interrupt_;    // leave the round in progress: termination has begun
-  base::Notification edited_;       // the deadline may be another one
+  base::Interruption interruption_;  // leave the round in progress: termination has begun, or the deadline is over
+  std::unique_ptr<base::Alarm> deadline_alarm_;
+  bool heeds_deadline_ = false;     // in this round
   bool killed_ = false;             // the last kill succeeded: the next look must show nothing running
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;

@@ -1,6 +1,5 @@
 // What a pod's worker reads and tells of its pod: the half of PodWorker that the status is made of.
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "agent/allocation/resizes.hpp"
 #include "agent/status/container_status.hpp"
@@ -8,8 +7,6 @@
 
 namespace keelson::agent {
 namespace {
-
-using namespace base::asio::experimental::awaitable_operators;
 
 constexpr std::string_view kDeadlineExceeded = "DeadlineExceeded";
 constexpr std::string_view kOverdueMessage = "Pod was active on the node longer than the specified deadline";
@@ -74,15 +71,12 @@ bool PodWorker::is_overdue() {
   return end && *end <= context_.clock.steady_now();
 }
 
-// A round must not hold up the end, whatever it waits for; one that began after the deadline is on its way to it.
-base::Task<void> PodWorker::until_overdue() {
-  const bool heeds = state_ == WorkerState::sync && !is_overdue();
-  while (!heeds || !is_overdue()) {
-    base::SteadyTime until = base::SteadyTime::max();
-    if (heeds) until = deadline().value_or(until);
-    auto either = context_.clock.sleep_until(until) || edited_.wait();
-    co_await std::move(either);
-  }
+// A round must not hold up the end, whatever it waits for.
+void PodWorker::watch_deadline() {
+  deadline_alarm_.reset();
+  const auto end = deadline();
+  if (!heeds_deadline_ || !end) return;
+  deadline_alarm_ = context_.clock.set_alarm(*end, [this] { interruption_.request(); });
 }
 
 void PodWorker::compute_status() {

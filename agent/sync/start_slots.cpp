@@ -1,12 +1,9 @@
 #include "agent/sync/start_slots.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <optional>
 
 namespace keelson::agent {
-
-using namespace base::asio::experimental::awaitable_operators;
 
 // Measured with containerd on 2 CPUs, 60 pods: the median pod ran after 4.4 s with 6 at once, 4.7 s with 4, 5.3 s with
 // 2, 6.2 s with 8 and 8.8 s with all; all ran after 8.6, 9.6, 10.7, 11 and 9.6 s.
@@ -86,8 +83,7 @@ base::Task<StartSlots::Slot> StartSlots::take(bool goes_on) {
   while (!ticket->slot) {
     base::SteadyTime until = base::SteadyTime::max();
     if (watcher_ == ticket.get()) until = next_lapse();
-    auto wait = ticket->bell.wait() || clock_.sleep_until(until);
-    co_await std::move(wait);
+    co_await ticket->bell.wait_until(clock_, until);
     if (!ticket->slot) pump();
   }
   Slot slot = std::move(*ticket->slot);

@@ -205,7 +205,7 @@ base::Task<void> Cluster::Parts::bring_up() {
   images->start(gate);
   if (serving) serving->start(gate, signing, nullptr);
   base::spawn(gate, "wipe resource slices", wipe_resource_slices(api->main(), base.random, base.node_name, base.log));
-  co_await base::with_timeout(base.clock, kRuntimePatience, runtime_bell.wait());
+  co_await runtime_bell.wait_for(base.clock, kRuntimePatience);
   reporter->start(gate);
   if (!facts.info.cgroup_v2) recorder.record_node(true, "CgroupV1", kCgroupV1);
 }

@@ -1,12 +1,9 @@
 #include "agent/wiring/pod_engine.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 namespace keelson::agent {
 namespace {
-
-using namespace base::asio::experimental::awaitable_operators;
 
 constexpr base::Duration kUnlistedPause = std::chrono::milliseconds(20);  // nothing is started before
 constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the runtime that cannot be looked at
@@ -186,9 +183,8 @@ base::Task<void> PodEngine::keep_house() {
     // What rang while pods were still being looked at must not wait for the safety net.
     const bool quiet = listed_ && settled && hooks_.calm();
     const base::Duration pause = !listed_ ? kUnlistedPause : quiet ? settings_.housekeeping : kUnsettledPause;
-    auto wait = parts_.clock.sleep_for(pause) || housekeeping_bell_.wait();
-    const auto ended = co_await std::move(wait);
-    if (ended.index() == 0 && quiet && hooks_.idle) hooks_.idle();
+    const bool rung = co_await housekeeping_bell_.wait_for(parts_.clock, pause);
+    if (!rung && quiet && hooks_.idle) hooks_.idle();
   }
 }
 

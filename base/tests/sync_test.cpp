@@ -71,6 +71,50 @@ TEST_F(SyncTest, ARingIsNotLostOnAWaiterThatIsCancelledAtTheSameTime) {
   EXPECT_EQ(diary, Diary{"a"});
 }
 
+Task<void> wait_until_late(Notification* bell, Clock* clock, Duration limit, std::string name, Diary* diary) {
+  const bool rung = co_await bell->wait_for(*clock, limit);
+  diary->push_back(name + (rung ? " rung" : " late"));
+}
+
+TEST_F(SyncTest, AWaitWithALimitEndsByTheRingOrByTime) {
+  Notification bell(loop);
+  spawn(gate, "a", wait_until_late(&bell, &clock, 5s, "a", &diary));
+  spawn(gate, "b", wait_until_late(&bell, &clock, 10s, "b", &diary));
+  spawn(gate, "c", wait_for_bell(&bell, "c", &diary));
+  spawn(gate, "d", wait_until_late(&bell, &clock, Duration::max(), "d", &diary));
+  drain(loop);
+  EXPECT_EQ(clock.sleepers(), 2u) << "what has no end needs no alarm";
+  clock.advance(6s);
+  EXPECT_EQ(diary, Diary{"a late"}) << "the end of one wait ends no other";
+  bell.notify();
+  drain(loop);
+  EXPECT_EQ(diary, (Diary{"a late", "b rung", "c", "d rung"}));
+  EXPECT_EQ(clock.sleepers(), 0u);
+  clock.advance(1min);
+  EXPECT_EQ(diary.size(), 4u);
+}
+
+TEST_F(SyncTest, AWaitWithALimitTakesARingThatCameBefore) {
+  Notification bell(loop);
+  bell.notify();
+  spawn(gate, "a", wait_until_late(&bell, &clock, 0s, "a", &diary));
+  drain(loop);
+  EXPECT_EQ(diary, Diary{"a rung"});
+  spawn(gate, "b", wait_until_late(&bell, &clock, 0s, "b", &diary));
+  drain(loop);
+  EXPECT_EQ(diary, (Diary{"a rung", "b late"}));
+}
+
+TEST_F(SyncTest, AWaitWithALimitEndsByCancellation) {
+  Notification bell(loop);
+  spawn(gate, "a", wait_until_late(&bell, &clock, 5s, "a", &diary));
+  spawn(gate, "b", wait_for_bell(&bell, "b", &diary));
+  drain(loop);
+  EXPECT_TRUE(stop_now(loop, gate));
+  EXPECT_TRUE(diary.empty());
+  EXPECT_EQ(clock.sleepers(), 0u);
+}
+
 Task<void> hold(Semaphore* semaphore, Clock* clock, Duration duration, std::string name, Diary* diary) {
   Semaphore::Permit permit = co_await semaphore->acquire();
   diary->push_back(name);

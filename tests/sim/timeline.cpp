@@ -62,6 +62,33 @@ void LoopClock::freeze() {
   timeline_.clocks_.erase({number_, this});
 }
 
+class LoopClock::SleeperAlarm final : public base::Alarm {
+ public:
+  SleeperAlarm(LoopClock& clock, SteadyTime when, std::function<void()> ring)
+      : clock_(clock), key_(when, clock.timeline_.sequence_++), sleeper_(std::make_shared<Sleeper>(clock.loop_)) {
+    sleeper_->wake.async_wait([sleeper = std::weak_ptr(sleeper_), ring = std::move(ring)](auto) {
+      const auto still = sleeper.lock();
+      if (still != nullptr && still->expired) ring();
+    });
+    if (when <= clock.timeline_.now()) {
+      sleeper_->expired = true;
+      sleeper_->wake.cancel();
+    } else if (!clock.frozen_) {
+      clock_.sleepers_.emplace(key_, sleeper_.get());
+    }
+  }
+  ~SleeperAlarm() override { clock_.sleepers_.erase(key_); }
+
+ private:
+  LoopClock& clock_;
+  Key key_;
+  std::shared_ptr<Sleeper> sleeper_;
+};
+
+std::unique_ptr<base::Alarm> LoopClock::set_alarm(SteadyTime when, std::function<void()> ring) {
+  return std::make_unique<SleeperAlarm>(*this, when, std::move(ring));
+}
+
 Task<void> LoopClock::sleep_until(SteadyTime when) {
   if (when <= timeline_.now()) {
     co_await boost::asio::post(loop_.context(), boost::asio::use_awaitable);

@@ -51,6 +51,7 @@ class LoopClock final : public base::Clock {
   base::SystemTime now() const override { return timeline_.system_now(); }
   base::SteadyTime steady_now() const override { return timeline_.now(); }
   base::Task<void> sleep_until(base::SteadyTime when) override;
+  std::unique_ptr<base::Alarm> set_alarm(base::SteadyTime when, std::function<void()> ring) override;
 
   void freeze();
   std::size_t sleepers() const { return sleepers_.size(); }
@@ -58,6 +59,7 @@ class LoopClock final : public base::Clock {
  private:
   friend class Timeline;
   struct Sleeper;
+  class SleeperAlarm;
   using Key = std::pair<base::SteadyTime, std::uint64_t>;
 
   Timeline& timeline_;

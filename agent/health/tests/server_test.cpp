@@ -73,6 +73,7 @@ class HandClock final : public base::Clock {
   base::SystemTime now() const override { return {}; }
   base::SteadyTime steady_now() const override { return base::SteadyTime(offset_.load()); }
   base::Task<void> sleep_until(base::SteadyTime) override { co_return; }
+  std::unique_ptr<base::Alarm> set_alarm(base::SteadyTime, std::function<void()>) override { return nullptr; }
   void pass(base::Duration duration) { offset_ = offset_.load() + duration; }
 
  private:

@@ -3,6 +3,7 @@
 
 #include "api/json_codec.hpp"
 #include "api/patch.hpp"
+#include "api/stable_bytes.hpp"
 #include "api/time.hpp"
 #include "tests/support/api/fake_api_admission.hpp"
 #include "tests/support/api/fake_api_backend.hpp"
@@ -17,7 +18,7 @@ using google::protobuf::Message;
 
 NewObject clone(const Message& object) {
   NewObject out(object.New());
-  out->CopyFrom(object);
+  out->MergeFrom(object);
   return out;
 }
 
@@ -77,11 +78,12 @@ Refusal restrict_to(const std::string& subresource, const ApiKind& kind, const M
   return no_such_path();
 }
 
+// Of normalized messages.
 bool same_part(const Message& a, const Message& b, const char* field) {
   const Message* left = part_of(a, field);
   const Message* right = part_of(b, field);
   if (left == nullptr || right == nullptr) return left == right;
-  return api::same(*left, *right);
+  return api::stable_bytes(*left) == api::stable_bytes(*right);
 }
 
 bool creates_on_update(const ApiKind& kind) { return kind.is("leases") || kind.is("events"); }
@@ -143,10 +145,10 @@ Outcome<ObjectPtr> ApiBackend::replace(const ApiKind& kind, const ObjectPtr& bef
   if (switches.node_limits) {
     if (auto refused = admit_update(store_, options.user, kind, *before, *after, subresource)) return *refused;
   }
+  api::normalize(*after);
   if (kind.generation && !same_part(*before, *after, "spec")) {
     mutable_meta(*after).set_generation(old_meta.generation() + 1);
   }
-  api::normalize(*after);
   // The last finalizer of a deleted object lets it go.
   const auto& new_meta = meta_of(*after);
   const bool released = new_meta.has_deletiontimestamp() && new_meta.finalizers_size() == 0 &&
@@ -158,7 +160,7 @@ Outcome<ObjectPtr> ApiBackend::replace(const ApiKind& kind, const ObjectPtr& bef
     erase(kind, *last);
     return last;
   }
-  if (api::same(*before, *after)) return before;
+  if (api::stable_bytes(*before) == api::stable_bytes(*after)) return before;
   const ObjectPtr stored = store_.put(kind, std::move(after));
   if (kind.is("certificatesigningrequests") && subresource == "approval") {
     NewObject answered = signer_->sign_approved(*stored, clock_.now());

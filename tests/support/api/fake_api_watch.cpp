@@ -90,9 +90,7 @@ class ApiWatches::Stream final : public ApiStream {
         continue;
       }
       const base::SteadyTime wake = watch->wish.bookmarks ? std::min(end, watch->next_bookmark) : end;
-      auto rung = base::with_timeout(clock_, wake == base::SteadyTime::max() ? base::Duration::max() : wake - now,
-                                     watch->bell.wait());
-      co_await std::move(rung);
+      co_await watch->bell.wait_until(clock_, wake);
     }
   }
 
