@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "api/json_codec.hpp"
 #include "api/json_text.hpp"
 #include "api/proto/meta_v1.pb.h"
 #include "api/proto/runtime.pb.h"
@@ -76,7 +77,7 @@ Status parse_body(const Envelope& envelope, Message& message) {
   if (!message.ParsePartialFromArray(envelope.raw.data(), static_cast<int>(envelope.raw.size()))) {
     return bad("the bytes of " + type_text(envelope.type) + " are not a valid protobuf message");
   }
-  message.DiscardUnknownFields();
+  normalize(message);
   return {};
 }
 

@@ -64,7 +64,7 @@ struct Envelope {
 std::string encode_binary(const google::protobuf::Message& message);
 std::string encode_binary(const google::protobuf::Message& message, const TypeMeta& type);
 Result<Envelope> unwrap(std::string_view bytes);
-// The typed object inside, as its writer left it (see normalize()); unknown fields are dropped.
+// The typed object inside, normalized (see normalize()).
 Result<Object> decode_binary(std::string_view bytes);
 // Into a message of known type; another type inside is `invalid`. A meta.v1.Status inside when something else was
 // expected is reported with the Status' message.

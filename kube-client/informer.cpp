@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "api/json_codec.hpp"
 #include "kube-client/api_error.hpp"
 #include "kube-client/resource_version.hpp"
 #include "kube-client/watch_query.hpp"
@@ -274,7 +273,6 @@ Status InformerBase::take(api::WatchEvent event, Stream& stream) {
   if (metadata_of(*object).name().empty()) return nonsense("a watch event " + event.type + " of a nameless object");
   stream.delivered = true;
   drop_managed_fields(*object);
-  if (stream.format == api::WireFormat::protobuf) api::normalize(*object);
   take_change(*change, std::move(object), stream);
   return {};
 }

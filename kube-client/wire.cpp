@@ -95,7 +95,6 @@ Result<std::unique_ptr<Message>> answer_of(const HttpResponse& response, const M
     KEELSON_TRY(api::decode_json_into(response.body, *message));
   } else {
     KEELSON_TRY(api::decode_binary_into(response.body, *message));
-    api::normalize(*message);
   }
   return message;
 }

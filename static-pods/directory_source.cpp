@@ -132,7 +132,9 @@ bool DirectorySource::must_wait(const std::string& path, const ScannedFile& scan
 
 DirectorySource::GoodPod DirectorySource::keep(api::Pod pod) {
   GoodPod good;
-  good.form = canonical_form(pod);
+  Fnv128a hash;
+  hash.add(canonical_form(pod));
+  good.form = hash.hex();
   const auto [seen, first] = seen_.try_emplace(pod.metadata().uid(), "");
   if (first) seen->second = format_seen(clock_.now());
   (*pod.mutable_metadata()->mutable_annotations())[kConfigSeen] = seen->second;

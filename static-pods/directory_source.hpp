@@ -65,7 +65,7 @@ class DirectorySource {
  private:
   struct GoodPod {
     api::PodPtr pod;
-    std::string form;  // canonical form, to see whether anything changed
+    std::string form;  // a hash of the canonical form, to see whether anything changed
   };
   // What the last accepted reading of one file said.
   struct File {

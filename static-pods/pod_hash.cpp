@@ -98,7 +98,7 @@ std::string Fnv128a::hex() const {
 
 std::string canonical_form(const Message& message) {
   const std::unique_ptr<Message> copy(message.New());
-  copy->CopyFrom(message);
+  copy->MergeFrom(message);
   api::normalize(*copy);
   std::string out;
   write_message(*copy, out);

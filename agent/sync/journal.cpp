@@ -6,9 +6,9 @@ namespace {
 constexpr std::size_t kKept = 20;
 
 template <class T>
-void push_bounded(std::deque<T>& list, T entry) {
+void push_bounded(std::vector<T>& list, T entry) {
+  if (list.size() == kKept) list.erase(list.begin());
   list.push_back(std::move(entry));
-  if (list.size() > kKept) list.pop_front();
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 // entries in a row are counted. Owner: the pod's worker. Thread: the loop. Source: issue "For the person on the node".
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,18 +26,19 @@ class Journal {
   void waits_for(std::string what, std::optional<base::SteadyTime> next_try = std::nullopt);
 
   const WaitView& waiting() const { return waiting_; }
-  std::vector<DecisionView> decisions() const { return {decisions_.begin(), decisions_.end()}; }
-  std::vector<ErrorView> errors() const { return {errors_.begin(), errors_.end()}; }
-  std::vector<EventView> events() const { return {events_.begin(), events_.end()}; }
+  std::vector<DecisionView> decisions() const { return decisions_; }
+  std::vector<ErrorView> errors() const { return errors_; }
+  std::vector<EventView> events() const { return events_; }
   const base::Logger& log() const { return log_; }
 
  private:
   base::Clock& clock_;
   base::Logger log_;
   WaitView waiting_;
-  std::deque<DecisionView> decisions_;
-  std::deque<ErrorView> errors_;
-  std::deque<EventView> events_;
+  // Few and short: deques would take half a kilobyte each even when empty.
+  std::vector<DecisionView> decisions_;
+  std::vector<ErrorView> errors_;
+  std::vector<EventView> events_;
 };
 
 }  // namespace keelson::agent

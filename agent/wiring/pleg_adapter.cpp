@@ -1,5 +1,8 @@
 #include "agent/wiring/pleg_adapter.hpp"
 
+#include "agent/pod_config/annotations.hpp"
+#include "agent/pod_config/mounts.hpp"
+
 namespace keelson::agent {
 namespace {
 
@@ -7,7 +10,7 @@ constexpr char kPodUid[] = "io.kubernetes.pod.uid";
 constexpr char kPodName[] = "io.kubernetes.pod.name";
 constexpr char kPodNamespace[] = "io.kubernetes.pod.namespace";
 
-std::string label(const cri::StringMap& labels, const char* key) {
+std::string value_of(const cri::StringMap& labels, const char* key) {
   const auto found = labels.find(key);
   return found == labels.end() ? std::string() : found->second;
 }
@@ -30,6 +33,16 @@ pleg::RuntimeEventType event_type(cri::ContainerEventType type) {
     case cri::ContainerEventType::deleted: break;
   }
   return pleg::RuntimeEventType::deleted;
+}
+
+// An observation is kept for every pod, so that it holds what is asked of it only: the labels repeat the names, and of
+// the mounts the one of the termination file counts.
+void drop_unread(cri::ContainerStatus& status) {
+  status.labels.clear();
+  const auto path = status.annotations.find(std::string(annotation::termination_path));
+  const std::string kept = path == status.annotations.end() ? std::string() : absolute_path(path->second);
+  std::erase_if(status.mounts, [&](const cri::Mount& mount) { return mount.container_path != kept; });
+  status.mounts.shrink_to_fit();
 }
 
 }  // namespace
@@ -67,9 +80,9 @@ base::Task<Result<std::vector<pleg::Item>>> PlegLister::list_matching(cri::Strin
   for (auto& container : *containers) {
     pleg::Item item;
     item.id = std::move(container.id);
-    item.pod_uid = label(container.labels, kPodUid);
-    item.pod_namespace = label(container.labels, kPodNamespace);
-    item.pod_name = label(container.labels, kPodName);
+    item.pod_uid = value_of(container.labels, kPodUid);
+    item.pod_namespace = value_of(container.labels, kPodNamespace);
+    item.pod_name = value_of(container.labels, kPodName);
     item.container_name = std::move(container.metadata.name);
     item.state = state_of(container.state);
     item.created_at = container.created_at;
@@ -89,6 +102,7 @@ base::Task<Result<pleg::Inspection>> PlegLister::inspect(pleg::PodTarget target)
     if (item.sandbox) {
       auto status = co_await runtime_.pod_sandbox_status(item.id);
       if (status.ok()) {
+        status->labels.clear();
         pod->sandboxes.push_back(std::move(*status));
       } else if (status.error().kind() != ErrorKind::not_found) {
         co_return status.error().wrap("while reading the state of sandbox " + item.id);
@@ -97,6 +111,7 @@ base::Task<Result<pleg::Inspection>> PlegLister::inspect(pleg::PodTarget target)
     }
     auto status = co_await runtime_.container_status(item.id);
     if (status.ok()) {
+      drop_unread(*status);
       pod->containers.push_back(std::move(*status));
     } else if (status.error().kind() != ErrorKind::not_found) {
       co_return status.error().wrap("while reading the state of container " + item.container_name);

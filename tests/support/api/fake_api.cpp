@@ -15,7 +15,7 @@ constexpr std::string_view kBearer = "Bearer ";
 
 NewObject clone(const Message& object) {
   NewObject out(object.New());
-  out->CopyFrom(object);
+  out->MergeFrom(object);
   return out;
 }
 

@@ -12,7 +12,7 @@ using google::protobuf::Message;
 
 NewObject clone(const Message& object) {
   NewObject out(object.New());
-  out->CopyFrom(object);
+  out->MergeFrom(object);
   return out;
 }
 

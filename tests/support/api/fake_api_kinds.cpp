@@ -128,7 +128,10 @@ void copy_part(const Message& from, Message& to, const char* field) {
   if (part == nullptr) {
     to.GetReflection()->ClearField(&to, found);
   } else {
-    to.GetReflection()->MutableMessage(&to, found)->CopyFrom(*part);
+    // Not CopyFrom(), which looks first whether one is inside of the other.
+    Message* copy = to.GetReflection()->MutableMessage(&to, found);
+    copy->Clear();
+    copy->MergeFrom(*part);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "api/base64.hpp"
@@ -185,27 +186,35 @@ Refusal check_csr(const ApiKind& kind, const Csr& csr) {
 }
 
 struct FakeApiSigner::Keys {
+  explicit Keys(base::SystemTime now);
   Key key;
   Cert certificate;
 
   std::string sign(X509_REQ* request, const Csr& csr, base::SystemTime now) const;
 };
 
-FakeApiSigner::FakeApiSigner(base::SystemTime now) : keys_(std::make_unique<Keys>()) {
-  keys_->key.reset(EVP_EC_gen("P-256"));
-  keys_->certificate.reset(X509_new());
-  X509* ca = keys_->certificate.get();
+FakeApiSigner::Keys::Keys(base::SystemTime now) : key(EVP_EC_gen("P-256")), certificate(X509_new()) {
+  X509* ca = certificate.get();
   X509_set_version(ca, X509_VERSION_3);
   set_random_serial(ca);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(ca), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>("kubernetes"), -1, -1, 0);
   X509_set_issuer_name(ca, X509_get_subject_name(ca));
   set_times(ca, now - std::chrono::hours(1), now + 10 * kLifetime);
-  X509_set_pubkey(ca, keys_->key.get());
+  X509_set_pubkey(ca, key.get());
   add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE");
   add_extension(ca, ca, NID_key_usage, "critical,digitalSignature,keyCertSign,cRLSign");
   add_extension(ca, ca, NID_subject_key_identifier, "hash");
-  X509_sign(ca, keys_->key.get(), EVP_sha256());
+  X509_sign(ca, key.get(), EVP_sha256());
+}
+
+// Keys are costly, and who plays many lives on virtual time begins all of them at one time.
+FakeApiSigner::FakeApiSigner(base::SystemTime now) {
+  static std::map<base::SystemTime, std::shared_ptr<const Keys>> made;
+  if (made.size() > 8) made.clear();
+  std::shared_ptr<const Keys>& keys = made[now];
+  if (keys == nullptr) keys = std::make_shared<const Keys>(now);
+  keys_ = keys;
 }
 
 FakeApiSigner::~FakeApiSigner() = default;

@@ -51,7 +51,7 @@ class FakeApiSigner {
 
  private:
   struct Keys;
-  std::unique_ptr<Keys> keys_;
+  std::shared_ptr<const Keys> keys_;
   std::map<std::string, Token> tokens_;
   std::uint64_t issued_ = 0;
 };

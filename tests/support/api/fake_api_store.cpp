@@ -71,7 +71,7 @@ void ApiStore::erase(const ApiKind& kind, const std::string& ns, const std::stri
   if (found == objects_[&kind].end()) return;
   change.before = found->second;
   NewObject last(change.before->New());
-  last->CopyFrom(*change.before);
+  last->MergeFrom(*change.before);
   mutable_meta(*last).set_resourceversion(std::to_string(version_ + 1));
   change.last = std::move(last);
   objects_[&kind].erase(found);

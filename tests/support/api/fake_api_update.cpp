@@ -52,7 +52,8 @@ Refusal restrict_to(const std::string& subresource, const ApiKind& kind, const M
     return std::nullopt;
   }
   NewObject wanted = clone(after);
-  after.CopyFrom(before);
+  after.Clear();
+  after.MergeFrom(before);
   *mutable_meta(after).mutable_resourceversion() = meta_of(*wanted).resourceversion();
   if (subresource == "approval" && kind.is("certificatesigningrequests")) {
     copy_part(*wanted, after, "status");

@@ -11,7 +11,7 @@ using google::protobuf::Message;
 // What left the selection goes with its old shape and the version of its leaving.
 NewObject at_version(const Message& object, std::uint64_t version) {
   NewObject out(object.New());
-  out->CopyFrom(object);
+  out->MergeFrom(object);
   mutable_meta(*out).set_resourceversion(std::to_string(version));
   return out;
 }

@@ -156,7 +156,6 @@ Refusal read_body(const ApiRequest& request, bool offer_protobuf, bool strict, c
     if (!into.ParseFromArray(envelope->raw.data(), static_cast<int>(envelope->raw.size()))) {
       return bad_request("the body is not a " + type.kind);
     }
-    into.DiscardUnknownFields();
     api::normalize(into);
     return std::nullopt;
   }
