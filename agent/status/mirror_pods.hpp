@@ -1,7 +1,8 @@
 // MirrorPods: for each static pod a mirror in the API, and none for what is no static pod any more.
 //
 // Driven by events: a static pod is run or has ended, the informer sees mirrors come, change and go, the Node is seen.
-// A mirror of another manifest, or one that is being deleted, is removed and made anew. Nothing is done before the pods
+// A mirror of another manifest, one that is being deleted, or one that shows an end which its pod has left behind (it
+// begins anew with its agent, or when its manifest is put back), is removed and made anew. Nothing is done before the pods
 // of the API are known, nothing is made before the Node is. What fails is tried again, 1 s doubled to 60 s, per pod.
 // Owner: the agent's wiring. Thread: the loop. Stops: stop() cancels requests in progress. Source: contract 02 §4.2;
 // contract 01 §9 (what a node may create), §10.
@@ -32,6 +33,7 @@ struct MirrorView {
   api::PodPtr mirror;          // as the API has it
   bool node_known = false;     // the Node is there, has a UID and stays
   bool sources_ready = false;  // what is not wanted by now is an orphan
+  const api::core::PodStatus* status = nullptr;  // the newest of the static pod
 };
 enum class MirrorStep { none, create, replace, remove_orphan };
 MirrorStep mirror_step(const MirrorView& view);
@@ -44,8 +46,8 @@ class MirrorPods {
 
   // A source has it: a mirror of its name is no orphan. It may have to wait for another pod of that name to end.
   void static_pod_added(const api::PodPtr& pod);
-  // That static pod is run now; to be called when its worker syncs it, any number of times.
-  void static_pod(const api::PodPtr& pod);
+  // That static pod is run now, and is as `status` says; to be called when its worker syncs it, any number of times.
+  void static_pod(const api::PodPtr& pod, const api::core::PodStatus& status);
   // It has left its source: its mirror stays while it ends, but is not made anew.
   void static_pod_removed(const std::string& uid);
   // Nothing of it runs any more.
