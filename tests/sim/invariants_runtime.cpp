@@ -67,7 +67,12 @@ class RangesApart final : public Invariant {
             "read its own (contract 02 §2.3)"),
         view_(view) {}
 
+  // A pod that has ended and lost its files may begin anew, with other IDs: a static one whose manifest was put back,
+  // and any whose end its agent did not live to tell.
+  void after_step() override { see_files(); }
+
   void on_runtime(const fakes::FakeCri::Happening& happening) override {
+    see_files();
     if (happening.kind == Kind::sandbox_created) return given(*happening.sandbox);
     if (happening.kind == Kind::sandbox_removed) sandboxes_.erase(happening.sandbox->id);
   }
@@ -76,7 +81,14 @@ class RangesApart final : public Invariant {
   struct Given {
     std::string uid;
     std::uint32_t first;
+    bool files_gone = false;
   };
+
+  void see_files() {
+    for (auto& [id, given] : sandboxes_) {
+      given.files_gone = given.files_gone || view_.world.disk.volumes.mounted.count(given.uid) == 0;
+    }
+  }
 
   void given(const fakes::FakeCri::Sandbox& sandbox) {
     const std::string& uid = sandbox.config.metadata.uid;
@@ -87,11 +99,10 @@ class RangesApart final : public Invariant {
     if (!first) return;
     for (const auto& [id, other] : sandboxes_) {
       if (other.uid != uid && other.first == *first) violated("pods " + uid + " and " + other.uid + " share IDs");
-      // A static pod may have ended, or its manifest been away, in between: it begins anew then.
-      if (other.uid == uid && other.first != *first && !pod->is_static)
+      if (other.uid == uid && other.first != *first && !other.files_gone)
         violated("pod " + pod->name + " has other IDs than before");
     }
-    sandboxes_[sandbox.id] = {uid, *first};
+    sandboxes_[sandbox.id] = {uid, *first, false};
   }
 
   static std::optional<std::uint32_t> range_of(const fakes::FakeCri::Sandbox& sandbox) {
