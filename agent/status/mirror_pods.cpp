@@ -43,8 +43,8 @@ struct MirrorPods::Slot {
   api::PodPtr wanted;
   bool ending = false;
   std::optional<api::core::PodStatus> status;  // of `wanted`
-  api::PodPtr next;         // takes the name when `wanted` has finished
-  std::string removed_uid;  // what we deleted: events about it are old news
+  api::PodPtr next;                            // takes the name when `wanted` has finished
+  std::string removed_uid;                     // what we deleted: events about it are old news
   bool busy = false;
   std::uint64_t naps = 0;
   bool napping = false;
@@ -79,6 +79,10 @@ void MirrorPods::static_pod(const api::PodPtr& pod, const api::core::PodStatus& 
   slot->ending = false;
   if (slot->next != nullptr && slot->next->metadata().uid() == pod->metadata().uid()) slot->next = nullptr;
   wake(slot);
+}
+
+void MirrorPods::static_pod_ended(const api::PodPtr& pod, const api::core::PodStatus& status) {
+  if (const SlotPtr slot = slot_of_static(pod->metadata().uid())) slot->status = status;
 }
 
 void MirrorPods::static_pod_removed(const std::string& uid) {
@@ -257,6 +261,7 @@ base::Task<Status> MirrorPods::remove(SlotPtr slot, bool only_this) {
   }
   if (!gone) co_return Error(status.error()).wrap("while deleting it");
   slot->removed_uid = uid;
+  slot->status.reset();  // whatever the next one shows, it is judged by what is told after this
   copies_.forget(uid);
   log_.info("Deleted a mirror pod", {{"pod", slot->full_name}, {"uid", uid}});
   co_return Status();

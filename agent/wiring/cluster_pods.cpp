@@ -23,6 +23,7 @@ void ClusterPods::Sink::publish(const api::PodPtr& pod, const api::core::PodStat
 }
 
 void ClusterPods::Sink::terminated(const api::PodPtr& pod, const api::core::PodStatus& status) {
+  if (is_static(*pod)) mirrors_.static_pod_ended(pod, status);
   writer_.terminated(pod, status);
 }
 

@@ -67,12 +67,7 @@ class RangesApart final : public Invariant {
             "read its own (contract 02 §2.3)"),
         view_(view) {}
 
-  // A pod that has ended and lost its files may begin anew, with other IDs: a static one whose manifest was put back,
-  // and any whose end its agent did not live to tell.
-  void after_step() override { see_files(); }
-
   void on_runtime(const fakes::FakeCri::Happening& happening) override {
-    see_files();
     if (happening.kind == Kind::sandbox_created) return given(*happening.sandbox);
     if (happening.kind == Kind::sandbox_removed) sandboxes_.erase(happening.sandbox->id);
   }
@@ -81,13 +76,16 @@ class RangesApart final : public Invariant {
   struct Given {
     std::string uid;
     std::uint32_t first;
-    bool files_gone = false;
+    int unmounts;
   };
 
-  void see_files() {
-    for (auto& [id, given] : sandboxes_) {
-      given.files_gone = given.files_gone || view_.world.disk.volumes.mounted.count(given.uid) == 0;
-    }
+  // A pod that has ended and lost its files gives back its range, though its sandbox is still there. It may even begin
+  // anew: a static one whose manifest was put back, and any whose end its agent did not live to tell.
+  bool holds(const Given& given) const { return unmounts(given.uid) == given.unmounts; }
+  int unmounts(const std::string& uid) const {
+    const auto& all = view_.world.disk.volumes.unmounts;
+    const auto found = all.find(uid);
+    return found == all.end() ? 0 : found->second;
   }
 
   void given(const fakes::FakeCri::Sandbox& sandbox) {
@@ -98,11 +96,11 @@ class RangesApart final : public Invariant {
     if (wanted != first.has_value()) violated("pod " + pod->name + " has " + (first ? "a" : "no") + " user namespace");
     if (!first) return;
     for (const auto& [id, other] : sandboxes_) {
+      if (!holds(other)) continue;
       if (other.uid != uid && other.first == *first) violated("pods " + uid + " and " + other.uid + " share IDs");
-      if (other.uid == uid && other.first != *first && !other.files_gone)
-        violated("pod " + pod->name + " has other IDs than before");
+      if (other.uid == uid && other.first != *first) violated("pod " + pod->name + " has other IDs than before");
     }
-    sandboxes_[sandbox.id] = {uid, *first, false};
+    sandboxes_[sandbox.id] = {uid, *first, unmounts(uid)};
   }
 
   static std::optional<std::uint32_t> range_of(const fakes::FakeCri::Sandbox& sandbox) {

@@ -193,6 +193,19 @@ TEST_F(MirrorPodsTest, ReplacesOneThatShowsAnEndWhichItsPodHasLeftBehind) {
   EXPECT_EQ(api.log, (Texts{"DELETE n/web uid=old", "POST n/web"}));
 }
 
+TEST_F(MirrorPodsTest, LeavesOneThatShowsHowItsPodHasEnded) {
+  begin();
+  run(static_pod("h1"));
+  api::core::PodStatus failed;
+  failed.set_phase("Failed");
+  mirrors.static_pod_ended(static_pod("h1"), failed);
+  api::Pod told = api.pods.at("n/web");
+  *told.mutable_status() = failed;
+  api.put(told);
+  drain(loop);
+  EXPECT_EQ(api.log, Texts{"POST n/web"});
+}
+
 TEST_F(MirrorPodsTest, ReplacesOneOfAnotherManifest) {
   begin();
   run(static_pod("h1"));
