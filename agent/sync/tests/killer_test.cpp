@@ -228,7 +228,8 @@ TEST_F(Kill, AContainerThatStartsMeanwhileIsStoppedBeforeItsSandbox) {
   run_pod();
   cri::ContainerConfig config;
   config.metadata = {"late", 0};
-  const auto made = world.run(world.cri.create_container(world.cri.sandboxes().front().id, config, {}));
+  const FakeCri::Sandbox sandbox = world.cri.sandboxes().front();
+  const auto made = world.run(world.cri.create_container(sandbox.id, config, sandbox.config));
   ASSERT_TRUE(made.ok());
   base::Gate gate(world.loop);
   world.cri.on_happening([&](const FakeCri::Happening& happening) {

@@ -111,6 +111,7 @@ struct OtherStatus {
 constexpr OtherStatus kSkipped[] = {
     {"crash", 6, "the exit alone: our back-off shows at once, a kubelet's with its next sync a second later"},
     {"sidecar", 4, "started and not ready: without a readiness probe we tell both at once"},
+    {"sidecar", 9, "the withheld end: we see at once that nothing is left, so one request tells both"},
 };
 constexpr OtherStatus kMore[] = {
     {"badcmd", 5, "our back-off shows at once; the recorded pod was deleted before the kubelet's next sync"},

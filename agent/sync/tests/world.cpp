@@ -132,6 +132,8 @@ Task<Status> FakePodVolumes::prepare_sub_path(api::PodPtr, SubPathRequest reques
 }
 
 Task<Status> FakePodVolumes::unmount(std::string uid) {
+  // As the real ones: the loop goes on meanwhile.
+  co_await base::asio::post(base::asio::use_awaitable);
   if (const auto failure = unmount_fails.find(uid); failure != unmount_fails.end()) co_return failure->second;
   mounted.erase(uid);
   ++unmounts[uid];
