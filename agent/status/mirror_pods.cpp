@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/status/status_patch.hpp"
 #include "agent/sync/containers.hpp"
 
 namespace keelson::agent {
@@ -31,7 +32,8 @@ MirrorStep mirror_step(const MirrorView& view) {
   if (view.mirror == nullptr) return view.node_known ? MirrorStep::create : MirrorStep::none;
   const bool stays = !view.mirror->metadata().has_deletiontimestamp();
   const bool same = mirror_hash(*view.mirror) == static_hash(*view.wanted);
-  return stays && same ? MirrorStep::none : MirrorStep::replace;
+  const bool outlived = view.status != nullptr && !contradiction(*view.mirror, *view.wanted, *view.status).empty();
+  return stays && same && !outlived ? MirrorStep::none : MirrorStep::replace;
 }
 
 struct MirrorPods::Slot {
@@ -40,8 +42,9 @@ struct MirrorPods::Slot {
   std::string full_name;
   api::PodPtr wanted;
   bool ending = false;
-  api::PodPtr next;         // takes the name when `wanted` has finished
-  std::string removed_uid;  // what we deleted: events about it are old news
+  std::optional<api::core::PodStatus> status;  // of `wanted`
+  api::PodPtr next;                            // takes the name when `wanted` has finished
+  std::string removed_uid;                     // what we deleted: events about it are old news
   bool busy = false;
   std::uint64_t naps = 0;
   bool napping = false;
@@ -67,14 +70,19 @@ void MirrorPods::static_pod_added(const api::PodPtr& pod) {
   slot->ending = true;  // no mirror is made before it runs
 }
 
-void MirrorPods::static_pod(const api::PodPtr& pod) {
+void MirrorPods::static_pod(const api::PodPtr& pod, const api::core::PodStatus& status) {
   const SlotPtr slot = slot_of(full_name(*pod));
   // Another manifest may well succeed where the last one did not.
   if (slot->wanted == nullptr || slot->wanted->metadata().uid() != pod->metadata().uid()) slot->backoff.reset();
   slot->wanted = pod;
+  slot->status = status;
   slot->ending = false;
   if (slot->next != nullptr && slot->next->metadata().uid() == pod->metadata().uid()) slot->next = nullptr;
   wake(slot);
+}
+
+void MirrorPods::static_pod_ended(const api::PodPtr& pod, const api::core::PodStatus& status) {
+  if (const SlotPtr slot = slot_of_static(pod->metadata().uid())) slot->status = status;
 }
 
 void MirrorPods::static_pod_removed(const std::string& uid) {
@@ -89,6 +97,7 @@ void MirrorPods::static_pod_finished(const std::string& uid) {
   if (slot == nullptr) return;
   slot->wanted = std::exchange(slot->next, nullptr);
   slot->ending = slot->wanted != nullptr;
+  slot->status.reset();
   wake(slot);
 }
 
@@ -154,7 +163,8 @@ MirrorPods::SlotPtr MirrorPods::slot_of_static(const std::string& uid) {
 MirrorView MirrorPods::view(const Slot& slot) const {
   const bool node_known =
       node_ != nullptr && !node_->metadata().uid().empty() && !node_->metadata().has_deletiontimestamp();
-  return {slot.wanted, slot.ending, copies_.mirror_named(slot.full_name), node_known, sources_ready_};
+  const api::core::PodStatus* status = slot.status ? &*slot.status : nullptr;
+  return {slot.wanted, slot.ending, copies_.mirror_named(slot.full_name), node_known, sources_ready_, status};
 }
 
 void MirrorPods::wake(const SlotPtr& slot) {
@@ -251,6 +261,7 @@ base::Task<Status> MirrorPods::remove(SlotPtr slot, bool only_this) {
   }
   if (!gone) co_return Error(status.error()).wrap("while deleting it");
   slot->removed_uid = uid;
+  slot->status.reset();  // whatever the next one shows, it is judged by what is told after this
   copies_.forget(uid);
   log_.info("Deleted a mirror pod", {{"pod", slot->full_name}, {"uid", uid}});
   co_return Status();

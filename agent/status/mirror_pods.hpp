@@ -1,10 +1,11 @@
 // MirrorPods: for each static pod a mirror in the API, and none for what is no static pod any more.
 //
 // Driven by events: a static pod is run or has ended, the informer sees mirrors come, change and go, the Node is seen.
-// A mirror of another manifest, or one that is being deleted, is removed and made anew. Nothing is done before the pods
-// of the API are known, nothing is made before the Node is. What fails is tried again, 1 s doubled to 60 s, per pod.
-// Owner: the agent's wiring. Thread: the loop. Stops: stop() cancels requests in progress. Source: contract 02 §4.2;
-// contract 01 §9 (what a node may create), §10.
+// A mirror of another manifest, one that is being deleted, or one that shows an end which its pod has left behind (it
+// begins anew with its agent, or when its manifest is put back), is removed and made anew. Nothing is done before the
+// pods of the API are known, nothing is made before the Node is. What fails is tried again, 1 s doubled to 60 s, per
+// pod. Owner: the agent's wiring. Thread: the loop. Stops: stop() cancels requests in progress. Source: contract 02
+// §4.2; contract 01 §9 (what a node may create), §10.
 #pragma once
 
 #include <map>
@@ -27,11 +28,12 @@ using NodePtr = std::shared_ptr<const api::core::Node>;
 api::Pod mirror_pod(const api::Pod& static_pod, const api::core::Node& node);
 
 struct MirrorView {
-  api::PodPtr wanted;          // the static pod; null: there is none
-  bool ending = false;         // it has left its source, but still runs
-  api::PodPtr mirror;          // as the API has it
-  bool node_known = false;     // the Node is there, has a UID and stays
-  bool sources_ready = false;  // what is not wanted by now is an orphan
+  api::PodPtr wanted;                            // the static pod; null: there is none
+  bool ending = false;                           // it has left its source, but still runs
+  api::PodPtr mirror;                            // as the API has it
+  bool node_known = false;                       // the Node is there, has a UID and stays
+  bool sources_ready = false;                    // what is not wanted by now is an orphan
+  const api::core::PodStatus* status = nullptr;  // the newest of the static pod
 };
 enum class MirrorStep { none, create, replace, remove_orphan };
 MirrorStep mirror_step(const MirrorView& view);
@@ -44,8 +46,10 @@ class MirrorPods {
 
   // A source has it: a mirror of its name is no orphan. It may have to wait for another pod of that name to end.
   void static_pod_added(const api::PodPtr& pod);
-  // That static pod is run now; to be called when its worker syncs it, any number of times.
-  void static_pod(const api::PodPtr& pod);
+  // That static pod is run now, and is as `status` says; to be called when its worker syncs it, any number of times.
+  void static_pod(const api::PodPtr& pod, const api::core::PodStatus& status);
+  // It has ended like that.
+  void static_pod_ended(const api::PodPtr& pod, const api::core::PodStatus& status);
   // It has left its source: its mirror stays while it ends, but is not made anew.
   void static_pod_removed(const std::string& uid);
   // Nothing of it runs any more.

@@ -96,10 +96,9 @@ void count_regular(const api::Pod& pod, const api::core::Container& spec, const 
 // A regular container has run in the sandbox that stands now.
 bool began_in_this_sandbox(const api::Pod& pod, const ObservedPod& observed) {
   if (!observed.any_ready_sandbox()) return false;
-  const std::int64_t begun = observed.sandboxes.front().created_at;
   return std::any_of(pod.spec().containers().begin(), pod.spec().containers().end(), [&](const auto& container) {
     const cri::ContainerStatus* newest = observed.newest(container.name());
-    if (newest == nullptr || newest->created_at < begun) return false;
+    if (newest == nullptr || !observed.is_in_newest_sandbox(*newest)) return false;
     return newest->state == cri::ContainerState::running || newest->state == cri::ContainerState::exited;
   });
 }

@@ -209,9 +209,15 @@ std::string wrap(const api::Pod& known, api::Node status) {
 
 }  // namespace
 
+std::string contradiction(const api::Pod& known, const api::Pod& pod, const PodStatus& newest) {
+  // contract 02 §4.1: nothing of its end is kept for a static pod, which begins anew with its agent or its manifest.
+  if (is_static(pod) && is_terminal(known.status()) && !is_terminal(newest)) return "its mirror shows an earlier end";
+  return illegal_transition(pod, known.status(), newest);
+}
+
 StatusPatch status_patch(const api::Pod& known, const api::Pod& pod, const PodStatus& newest, bool containers_may_run) {
   StatusPatch out;
-  out.refused = illegal_transition(pod, known.status(), newest);
+  out.refused = contradiction(known, pod, newest);
   if (!out.refused.empty()) {
     out.merged = known.status();
     return out;

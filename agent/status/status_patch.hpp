@@ -20,6 +20,9 @@ struct StatusPatch {
   std::string refused;
 };
 
+// Why the API cannot be told that after what it was told; empty when it can. A mirror is made anew then.
+std::string contradiction(const api::Pod& known, const api::Pod& pod, const api::core::PodStatus& newest);
+
 // `known` is the API's copy: for a static pod its mirror. `pod` is the pod as it is run (restart policies).
 StatusPatch status_patch(const api::Pod& known, const api::Pod& pod, const api::core::PodStatus& newest,
                          bool containers_may_run);

@@ -305,7 +305,7 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
   api::PodPtr copy = entry->gone ? nullptr : copy_for(*entry);
   if (copy == nullptr) co_return entry->gone ? Outcome::gone : Outcome::no_copy;
   StatusPatch patch = status_patch(*copy, *entry->pod, status_of(entry->newest), entry->may_run);
-  if (std::exchange(entry->refused, patch.refused) != patch.refused) {
+  if (std::exchange(entry->refused, patch.refused) != patch.refused && !is_static(*entry->pod)) {
     log_.warning("A pod's status is not sent", {{"pod", full_name(*entry->pod)}, {"reason", patch.refused}});
   }
   entry->told_uid = copy->metadata().uid();

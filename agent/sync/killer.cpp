@@ -137,13 +137,41 @@ base::Task<Status> Killer::kill_pod(api::PodPtr pod, ObservedPtr observed, std::
   }
   std::shared_ptr<Order> order;
   if (has_sidecars(*pod)) order = std::make_shared<Order>(loop_, *pod, *observed);
+  const base::SteadyTime begun = clock_.steady_now();
   auto results = co_await kill_all(kills, order);
   Status failure = first_failure(results);
+  Status late = co_await kill_latecomers(kills, begun);
+  if (failure.ok()) failure = std::move(late);
   for (std::size_t i = 0; i < observed->sandboxes.size(); ++i) {
     auto stopped = co_await runtime_.stop_pod_sandbox(observed->sandboxes[i].id);
     if (!stopped.ok() && failure.ok()) failure = stopped.error().wrap("while stopping the pod's sandbox");
   }
   co_return failure;
+}
+
+// They would be cut off with their sandbox.
+base::Task<Status> Killer::kill_latecomers(Kills kills, base::SteadyTime begun) {
+  auto late = std::make_shared<ContainerKills>();
+  for (std::size_t i = 0; i < kills->observed->containers.size(); ++i) {
+    const cri::ContainerStatus& seen = kills->observed->containers[i];
+    if (seen.state != cri::ContainerState::created) continue;
+    auto now = co_await runtime_.container_status(seen.id);
+    if (!now.ok() || !needs_kill(*now)) continue;
+    KillContainer kill;
+    kill.id = seen.id;
+    kill.name = seen.metadata.name;
+    late->which.push_back(std::move(kill));
+  }
+  if (late->which.empty()) co_return Status();
+  late->pod = kills->pod;
+  late->observed = kills->observed;
+  late->pod_ips = kills->pod_ips;
+  if (kills->grace) {
+    const auto took = std::chrono::duration_cast<seconds>(clock_.steady_now() - begun);
+    late->grace = std::max(*kills->grace - took, seconds(0));
+  }
+  auto results = co_await kill_all(std::move(late), nullptr);
+  co_return first_failure(results);
 }
 
 base::Task<Status> Killer::kill(Kills kills, std::size_t which, std::shared_ptr<Order> order) {

@@ -3,10 +3,11 @@
 // All containers of one call are killed side by side. A preStop hook runs within the grace period: what it took in
 // whole seconds is subtracted, and one that takes longer is waited for no more but not cancelled. It runs once per
 // container: a kill that is begun anew, with a shorter grace period or because the runtime failed, waits for the hook
-// that runs already. Sidecars wait for their turn within what is left; their hooks have run at the start. Owner:
-// PodEngine. Thread: the loop. Stops: stop() cancels the hooks; a kill is cancelled with the task that awaits it.
-// What fails: the first failure of a call is told, after everything else was killed all the same. Source: contract 02
-// §9, §18.
+// that runs already. Of a pod that is ended, what was made but not started when it was looked at is looked at again
+// once the others have ended: a start that was given up may take effect meanwhile. Sidecars wait for their turn within
+// what is left; their hooks have run at the start. Owner: PodEngine. Thread: the loop. Stops: stop() cancels the hooks;
+// a kill is cancelled with the task that awaits it. What fails: the first failure of a call is told, after everything
+// else was killed all the same. Source: contract 02 §9, §18.
 #pragma once
 
 #include <map>
@@ -59,6 +60,7 @@ class Killer {
   void forget_hook(const std::string& uid, const std::string& container_id);
   base::Task<std::chrono::seconds> wait_for_turn(std::shared_ptr<Order> order, std::string name,
                                                  std::chrono::seconds limit);
+  base::Task<Status> kill_latecomers(Kills kills, base::SteadyTime begun);
   base::Task<std::vector<Status>> kill_all(Kills kills, std::shared_ptr<Order> order);
   std::vector<std::string> pod_ips(const api::Pod& pod, const ObservedPod& observed) const;
 

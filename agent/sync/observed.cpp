@@ -38,6 +38,10 @@ bool ObservedPod::any_ready_sandbox() const {
                      [](const auto& sandbox) { return sandbox.state == cri::SandboxState::ready; });
 }
 
+bool ObservedPod::is_in_newest_sandbox(const cri::ContainerStatus& container) const {
+  return !sandboxes.empty() && container.created_at >= sandboxes.front().created_at;
+}
+
 void sort_newest_first(ObservedPod& pod) {
   // Attempts break the tie of a runtime whose clock was set back between two of them.
   const auto newer = [](const auto& a, const auto& b) {

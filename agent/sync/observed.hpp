@@ -30,6 +30,8 @@ struct ObservedPod {
   const cri::ContainerStatus* by_id(std::string_view id) const;
   bool any_running() const;
   bool any_ready_sandbox() const;
+  // It was made since the newest sandbox stands. (ContainerStatus does not name its sandbox.)
+  bool is_in_newest_sandbox(const cri::ContainerStatus& container) const;
 };
 
 using ObservedPtr = std::shared_ptr<const ObservedPod>;

@@ -190,7 +190,9 @@ class Planner {
     for (const auto& container : spec_.containers()) {
       const ContainerStatus* status = in_.observed.newest(container.name());
       if (status == nullptr) continue;
-      if (status->state == ContainerState::created || status->state == ContainerState::running) return true;
+      if (status->state == ContainerState::running) return true;
+      // One that was made for a sandbox that died before it was started will never run.
+      if (status->state == ContainerState::created && in_.observed.is_in_newest_sandbox(*status)) return true;
     }
     return false;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/allocation/resizes.hpp"
+#include "agent/pod_config/qos.hpp"
 #include "agent/sync/containers.hpp"
 #include "base/duration.hpp"
 
@@ -46,7 +47,8 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
       backoff_(BackoffLimits{std::min(context.facts.restart_backoff_first, context.facts.restart_backoff_cap),
                              context.facts.restart_backoff_cap}) {
   // What was last shown is what the next status goes on from; nothing is computed before the runtime was looked at.
-  if (const auto known = context_.sink.known(*pod_)) {
+  // The end of an earlier life is nothing to a static pod (contract 02 §4.1).
+  if (const auto known = context_.sink.known(*pod_); known && !(is_static(*pod_) && is_terminal(*known))) {
     status_ = *known;
   } else {
     status_ = pod_->status();

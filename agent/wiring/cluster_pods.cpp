@@ -18,11 +18,12 @@ kube::Selection pods_of_node(const std::string& name) {
 }  // namespace
 
 void ClusterPods::Sink::publish(const api::PodPtr& pod, const api::core::PodStatus& status, bool containers_may_run) {
-  if (is_static(*pod)) mirrors_.static_pod(pod);
+  if (is_static(*pod)) mirrors_.static_pod(pod, status);
   writer_.publish(pod, status, containers_may_run);
 }
 
 void ClusterPods::Sink::terminated(const api::PodPtr& pod, const api::core::PodStatus& status) {
+  if (is_static(*pod)) mirrors_.static_pod_ended(pod, status);
   writer_.terminated(pod, status);
 }
 

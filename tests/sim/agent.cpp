@@ -62,6 +62,8 @@ agent::NodeFacts node_facts(base::SystemTime now) {
   facts.node_name = kNode;
   facts.standalone = false;
   facts.info.node_ips = {kAddress};
+  // Just enough for all pods that may be there at once, so that ranges are given out again and again.
+  facts.id_pool.count = 16 * facts.id_pool.length;
   return facts;
 }
 

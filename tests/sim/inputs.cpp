@@ -54,6 +54,7 @@ const Inputs::Row Inputs::kRows[] = {
     {16, Row::Kind::aimed, &Inputs::runtime_fault},
     {10, Row::Kind::aimed, &Inputs::disk_fault},
     {4, Row::Kind::aimed, &Inputs::api_pod_fault},
+    {2, Row::Kind::aimed, &Inputs::mirror_conflict},
     {12, Row::Kind::aimed, &Inputs::clear_faults},
     {6, Row::Kind::aimed, &Inputs::probe_trouble},
     {3, Row::Kind::aimed, &Inputs::probes_recover},
@@ -62,6 +63,7 @@ const Inputs::Row Inputs::kRows[] = {
     {2, Row::Kind::aimed, &Inputs::forget_sandbox},
     {5, Row::Kind::aimed, &Inputs::image_fault},
     {2, Row::Kind::aimed, &Inputs::jump_clock},
+    {3, Row::Kind::shared, &Inputs::disk_full},
     {3, Row::Kind::shared, &Inputs::runtime_list_fault},
     {3, Row::Kind::shared, &Inputs::runtime_goes},
     {6, Row::Kind::shared, &Inputs::runtime_comes},
@@ -90,6 +92,7 @@ Inputs::Inputs(World& world, Ledger& ledger, AgentControl control, std::uint64_t
     return hook(about, command);
   };
   world_.answer = [this](const probes::ProbeKey& key) { return answer(key); };
+  world_.cri.times_go_back = chance(50);
   const bool aimed_only = chance(30);
   const bool picky = chance(60);
   for (const Row& row : kRows) {
@@ -315,6 +318,16 @@ void Inputs::disk_fault() {
   world_.disk.faults.push_back(fault);
 }
 
+// For what the agent keeps of its own, until single faults are over.
+void Inputs::disk_full() {
+  FakeFault fault;
+  fault.call = "save_checkpoint";
+  fault.error = Error(ErrorKind::exhausted, "no space left on device");
+  world_.begin_trouble("calls");
+  tell("the disk is full for checkpoints");
+  world_.disk.faults.push_back(fault);
+}
+
 void Inputs::clear_faults() {
   tell("single faults are over");
   world_.cri.clear_faults();
@@ -345,8 +358,9 @@ void Inputs::network_goes() {
 void Inputs::break_sandbox() {
   PodLife* pod = some_pod();
   if (pod == nullptr) return;
-  tell("the sandbox of " + pod->name + " dies");
-  world_.cri.break_sandbox(pod->uid);
+  const bool alone = chance(30);
+  tell("the sandbox of " + pod->name + " dies" + (alone ? " alone" : ""));
+  world_.cri.break_sandbox(pod->uid, !alone);
 }
 
 void Inputs::forget_container() {
@@ -436,6 +450,20 @@ void Inputs::api_pod_fault() {
   fault.path_contains = "/pods/" + pod->name;
   tell("the API server has trouble with " + text_of(fault));
   world_.api.add_fault(fault);
+}
+
+// Somebody else writes the mirror when it is to be deleted for a new manifest.
+void Inputs::mirror_conflict() {
+  if (world_.manifest_files.empty()) return;
+  const std::string name = world_.manifest_files.begin()->second.metadata().name();
+  fakes::ApiFault fault;
+  fault.method = "DELETE";
+  fault.path_contains = "/pods/" + name;
+  fault.status = 409;
+  fault.times = static_cast<int>(1 + below(2));
+  tell("the API server has trouble with " + text_of(fault));
+  world_.api.add_fault(fault);
+  chance(70) ? write_manifest_again(world_.manifest_files.begin()->first) : remove_manifest();
 }
 
 fakes::ApiFault Inputs::some_api_fault() {

@@ -69,6 +69,7 @@ class Inputs {
   void write_config_map();
   void remove_config_map();
   void write_manifest();
+  void write_manifest_again(const std::string& file);
   void remove_manifest();
   void rewrite_same_manifest();
   void control_pod();
@@ -78,6 +79,7 @@ class Inputs {
   void runtime_fault();
   void runtime_list_fault();
   void disk_fault();
+  void disk_full();
   void clear_faults();
   void runtime_goes();
   void runtime_comes();
@@ -96,6 +98,7 @@ class Inputs {
   void api_comes();
   void api_fault();
   void api_pod_fault();
+  void mirror_conflict();
   void cut_watches();
   void expire_watches();
   // The node.

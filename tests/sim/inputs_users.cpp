@@ -58,10 +58,10 @@ void Inputs::force_delete_pod() {
   (void)world_.api.remove<api::Pod>(kNamespace, name, 0).ok();
 }
 
-void Inputs::write_manifest() {
-  const std::string name = "static-" + std::to_string(below(3));
-  const api::Pod pod = make_static_pod(name, random_);
-  const std::string file = name + ".yaml";
+void Inputs::write_manifest() { write_manifest_again("static-" + std::to_string(below(3)) + ".yaml"); }
+
+void Inputs::write_manifest_again(const std::string& file) {
+  const api::Pod pod = make_static_pod(file.substr(0, file.find('.')), random_);
   if (const auto before = world_.manifest_files.find(file); before != world_.manifest_files.end()) {
     ledger_.on_manifest_gone(before->second.metadata().uid());
   }

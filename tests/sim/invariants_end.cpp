@@ -41,6 +41,32 @@ class NothingLeft final : public Invariant {
   View view_;
 };
 
+class EndedIsStopped final : public Invariant {
+ public:
+  explicit EndedIsStopped(View view)
+      : Invariant(
+            "ended-is-stopped",
+            "a pod that is shown as ended holds nothing any more: no container, sandbox, mount or cgroup (contract "
+            "02 §5.2, §5.3)"),
+        view_(view) {}
+  void at_rest() override {
+    const World& world = view_.world;
+    for (const auto& [uid, pod] : view_.ledger.pods()) {
+      if (pod.gone || pod.is_static || !is_terminal(pod.pod)) continue;
+      const std::string about = "pod " + pod.name + " " + uid + " has ended, and still has ";
+      if (pod.any_running()) violated(about + "a container that runs");
+      for (const auto& [id, ready] : pod.sandboxes) {
+        if (ready) violated(about + "sandbox " + id);
+      }
+      if (world.disk.volumes.mounted.count(uid) > 0) violated(about + "volumes");
+      if (world.disk.cgroups.groups.count(uid) > 0) violated(about + "a cgroup");
+    }
+  }
+
+ private:
+  View view_;
+};
+
 class ApiIsTrue final : public Invariant {
  public:
   explicit ApiIsTrue(View view)
@@ -123,6 +149,7 @@ class ApiIsTrue final : public Invariant {
 
 void add_end_invariants(View view, Invariants& all) {
   all.push_back(std::make_unique<NothingLeft>(view));
+  all.push_back(std::make_unique<EndedIsStopped>(view));
   all.push_back(std::make_unique<ApiIsTrue>(view));
 }
 

@@ -27,7 +27,9 @@ class HonoursGrace final : public Invariant {
     const std::string about = pod->name + "/" + instance->name + " (pod " + pod->uid + ")";
     const base::SteadyTime now = view_.world.timeline.now();
     if (happening.kind == Kind::container_killed) {
-      if (!instance->stop_tried) violated(about + " is cut off without having been asked to stop");
+      // One whose start was given up, and took effect between the last look and the end of its sandbox.
+      const bool just_started = instance->started && now - *instance->started < std::chrono::seconds(1);
+      if (!instance->stop_tried && !just_started) violated(about + " is cut off without having been asked to stop");
       return;
     }
     const std::int64_t used = (pod->kill_begun ? seconds_between(*pod->kill_begun, now) : 0) + longest_sleep(*pod);
@@ -48,7 +50,7 @@ class HonoursGrace final : public Invariant {
   }
 
   static std::int64_t most_grace(const PodLife& pod, const std::string& name) {
-    std::int64_t most = std::max(own_grace(pod), pod.grace);
+    std::int64_t most = std::max({own_grace(pod), pod.grace, pod.first_grace});
     if (const auto* container = pod.container(name)) {
       for (const auto* probe : {&container->livenessprobe(), &container->startupprobe()}) {
         most = std::max(most, probe->terminationgraceperiodseconds());
@@ -68,7 +70,9 @@ class HonoursGrace final : public Invariant {
     }
     if (pod.deletion_asked) least = std::min(least, pod.grace);
     // A pod that its agent finds without a source has one second: nothing is begun before the runtime was listed.
-    if (pod.gone) least = std::min<std::int64_t>(least, orphaned(pod) ? 1 : least);
+    // What was begun goes on when its manifest is put back.
+    if (pod.left && (pod.gone || !began_since(*pod.came_back)) && orphaned(*pod.left))
+      least = std::min<std::int64_t>(least, 1);
     return least;
   }
 
@@ -82,11 +86,16 @@ class HonoursGrace final : public Invariant {
     return longest;
   }
 
-  bool orphaned(const PodLife& pod) const {
+  bool began_since(base::SteadyTime time) const {
+    return view_.ledger.agent_started && *view_.ledger.agent_started > time;
+  }
+
+  // A pod that has left its source at that time may be one that its agent never knew.
+  bool orphaned(base::SteadyTime left) const {
     // It may not have got to know the pod, if the API server or the runtime was in trouble since the agent's start.
     const Ledger& ledger = view_.ledger;
     if (ledger.agent_started && view_.world.calm_since() > *ledger.agent_started) return true;
-    return !ledger.first_listing || *ledger.first_listing + std::chrono::seconds(30) >= *pod.gone;
+    return !ledger.first_listing || *ledger.first_listing + std::chrono::seconds(30) >= left;
   }
 
   View view_;

@@ -76,7 +76,17 @@ class RangesApart final : public Invariant {
   struct Given {
     std::string uid;
     std::uint32_t first;
+    int unmounts;
   };
+
+  // A pod that has ended and lost its files gives back its range, though its sandbox is still there. It may even begin
+  // anew: a static one whose manifest was put back, and any whose end its agent did not live to tell.
+  bool holds(const Given& given) const { return unmounts(given.uid) == given.unmounts; }
+  int unmounts(const std::string& uid) const {
+    const auto& all = view_.world.disk.volumes.unmounts;
+    const auto found = all.find(uid);
+    return found == all.end() ? 0 : found->second;
+  }
 
   void given(const fakes::FakeCri::Sandbox& sandbox) {
     const std::string& uid = sandbox.config.metadata.uid;
@@ -86,12 +96,11 @@ class RangesApart final : public Invariant {
     if (wanted != first.has_value()) violated("pod " + pod->name + " has " + (first ? "a" : "no") + " user namespace");
     if (!first) return;
     for (const auto& [id, other] : sandboxes_) {
+      if (!holds(other)) continue;
       if (other.uid != uid && other.first == *first) violated("pods " + uid + " and " + other.uid + " share IDs");
-      // A static pod may have ended, or its manifest been away, in between: it begins anew then.
-      if (other.uid == uid && other.first != *first && !pod->is_static)
-        violated("pod " + pod->name + " has other IDs than before");
+      if (other.uid == uid && other.first != *first) violated("pod " + pod->name + " has other IDs than before");
     }
-    sandboxes_[sandbox.id] = {uid, *first};
+    sandboxes_[sandbox.id] = {uid, *first, unmounts(uid)};
   }
 
   static std::optional<std::uint32_t> range_of(const fakes::FakeCri::Sandbox& sandbox) {

@@ -152,7 +152,9 @@ class HonoursBackoff final : public OnStart {
       return;
     }
     const base::SteadyTime now = *instance.started;
-    const bool forgotten = *before->exited - chain.updated > 500s;
+    // Not only the exit counts: an entry that nobody has touched for ten minutes is dropped, exit or not, as when the
+    // runtime was away for that long.
+    const bool forgotten = *before->exited - chain.updated > 500s || now - chain.updated > 599s;
     if (chain.delay.count() == 0 || forgotten) {
       chain.delay = 10s;
     } else {

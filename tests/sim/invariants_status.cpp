@@ -166,6 +166,17 @@ class ReadyRuns final : public Invariant {
   View view_;
 };
 
+class EphemeralIsNeverReady final : public Invariant {
+ public:
+  explicit EphemeralIsNeverReady(View)
+      : Invariant("ephemeral-never-ready", "a debug container is nothing that anybody waits for (contract 02 §6.6)") {}
+  void on_api_pod(const std::string&, const api::Pod& pod) override {
+    for (const auto& entry : pod.status().ephemeralcontainerstatuses()) {
+      if (entry.ready() || entry.started()) violated(path_of(pod) + " shows " + entry.name() + " as ready");
+    }
+  }
+};
+
 }  // namespace
 
 void add_status_invariants(View view, Invariants& all) {
@@ -174,6 +185,7 @@ void add_status_invariants(View view, Invariants& all) {
   all.push_back(std::make_unique<EndAfterStop>(view));
   all.push_back(std::make_unique<DeletedAfterAll>(view));
   all.push_back(std::make_unique<ReadyRuns>(view));
+  all.push_back(std::make_unique<EphemeralIsNeverReady>(view));
 }
 
 }  // namespace keelson::sim

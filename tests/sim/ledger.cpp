@@ -158,13 +158,16 @@ void Ledger::on_api_pod(const std::string& type, const api::Pod& pod) {
   life.told_final = type == "DELETED" && life.ended && !life.deletion_asked;
   life.pod = pod;
   if (pod.metadata().has_deletiontimestamp()) {
-    if (!life.deletion_asked) life.deletion_asked = now;
+    if (!life.deletion_asked) {
+      life.deletion_asked = now;
+      life.first_grace = pod.metadata().deletiongraceperiodseconds();
+    }
     if (type != "DELETED" && pod.metadata().deletiongraceperiodseconds() > 0) {
       life.grace = pod.metadata().deletiongraceperiodseconds();
     }
   }
   if (is_terminal(pod) && !life.ended) life.ended = now;
-  if (type == "DELETED") life.gone = now;
+  if (type == "DELETED") life.gone = life.left = now;
 }
 
 void Ledger::on_manifest(const api::Pod& pod) {
@@ -224,7 +227,7 @@ void Ledger::expect_forgotten(const std::string& uid, const std::string& name) {
 }
 
 void Ledger::on_manifest_gone(const std::string& uid) {
-  if (PodLife* life = find(uid)) life->gone = clock_.steady_now();
+  if (PodLife* life = find(uid)) life->gone = life->left = clock_.steady_now();
 }
 
 }  // namespace keelson::sim

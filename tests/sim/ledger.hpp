@@ -58,7 +58,9 @@ struct PodLife {
   base::SteadyTime since{};  // wanted from now on
   std::optional<base::SteadyTime> deletion_asked;
   std::int64_t grace = 30;                      // that it has at most, in seconds, once its end was asked for
+  std::int64_t first_grace = 0;                 // of the first request to delete it: watches tell of it before the next
   std::optional<base::SteadyTime> gone;         // from its source
+  std::optional<base::SteadyTime> left;         // the same, the last time, even if its manifest was put back since
   std::optional<base::SteadyTime> came_back{};  // the last time that its manifest was put back
   bool forced = false;                          // removed from the API by force, while it may still run
   std::optional<base::SteadyTime> ended;        // the API shows a terminal phase

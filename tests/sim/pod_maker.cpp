@@ -119,7 +119,7 @@ api::Pod make_pod(const std::string& name, base::Random& random) {
     add_hooks(container, spec.terminationgraceperiodseconds(), random);
   }
   if (chance(random, 10)) spec.set_hostnetwork(true);
-  if (!spec.hostnetwork() && chance(random, 15)) spec.set_hostusers(false);
+  if (!spec.hostnetwork() && chance(random, 30)) spec.set_hostusers(false);
   if (chance(random, 10)) spec.set_activedeadlineseconds(static_cast<std::int64_t>(20 + below(random, 300)));
   if (chance(random, 30)) {
     auto& volume = *spec.add_volumes();

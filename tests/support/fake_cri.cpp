@@ -42,6 +42,7 @@ bool matches(const cri::StringMap& labels, const cri::StringMap& selector) {
 
 std::int64_t FakeCri::now_nanos() {
   const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(clock_.now().time_since_epoch()).count();
+  if (times_go_back) return now;
   last_nanos_ = std::max(last_nanos_ + 1, static_cast<std::int64_t>(now));
   return last_nanos_;
 }

@@ -134,6 +134,8 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   // Called when new resources of something that is there have come into force.
   std::function<void(const FakeResources& update)> on_resources;
   bool has_events = false;  // whether there is a stream of container events
+  // Whether times go back when the system's clock does; else each is later than the one before.
+  bool times_go_back = false;
 
   void inject(FakeFault fault) { faults_.push_back(std::move(fault)); }
   // Removes every fault and lets what hangs go on.
@@ -148,8 +150,8 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   bool end_process(const std::string& uid, const std::string& name, int exit_code);
   // The runtime has lost track of the newest instance: its state is unknown until it is stopped.
   void lose_track(const std::string& uid, const std::string& name);
-  // The sandbox dies under its containers, as by a killed pause process or a reboot.
-  void break_sandbox(const std::string& uid);
+  // The sandbox dies, as by a killed pause process or a reboot: with its containers, or alone.
+  void break_sandbox(const std::string& uid, bool with_containers = true);
   // The runtime forgets its containers of that name, running or not.
   void forget_container(const std::string& uid, const std::string& name);
   // It forgets the pod's sandboxes and all that was in them.

@@ -42,11 +42,12 @@ void FakeCri::lose_track(const std::string& uid, const std::string& name) {
   newest->ends_at = base::SteadyTime::max();
 }
 
-void FakeCri::break_sandbox(const std::string& uid) {
+void FakeCri::break_sandbox(const std::string& uid, bool with_containers) {
   for (Sandbox& entry : sandboxes_) {
     if (entry.config.metadata.uid != uid) continue;
     for (Container& member : containers_) {
-      if (member.sandbox_id == entry.id && member.state == cri::ContainerState::running) end(member, 137, "Error");
+      const bool dies = with_containers && member.sandbox_id == entry.id;
+      if (dies && member.state == cri::ContainerState::running) end(member, 137, "Error");
     }
     if (entry.state == cri::SandboxState::not_ready) continue;
     entry.state = cri::SandboxState::not_ready;

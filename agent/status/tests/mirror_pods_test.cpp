@@ -66,6 +66,10 @@ TEST(MirrorStep, FollowsTheContract) {
   api::Pod made = mirror_pod(*wanted, *node());
   const auto same = std::make_shared<const api::Pod>(made);
   const auto other = std::make_shared<const api::Pod>(mirror_pod(*static_pod("h2"), *node()));
+  made.mutable_status()->set_phase("Failed");
+  const auto ended = std::make_shared<const api::Pod>(made);
+  api::core::PodStatus runs;
+  runs.set_phase("Running");
   made.mutable_metadata()->mutable_deletiontimestamp()->set_seconds(1);
   const auto dying = std::make_shared<const api::Pod>(made);
   struct Row {
@@ -82,6 +86,10 @@ TEST(MirrorStep, FollowsTheContract) {
       {"another manifest", {wanted, false, other, true, true}, MirrorStep::replace},
       {"being deleted", {wanted, false, dying, true, true}, MirrorStep::replace},
       {"another manifest, no Node", {wanted, false, other, false, true}, MirrorStep::replace},
+      {"shows what it is", {wanted, false, same, true, true, &runs}, MirrorStep::none},
+      {"shows an end, and nobody has looked yet", {wanted, false, ended, true, true}, MirrorStep::none},
+      {"shows its end", {wanted, false, ended, true, true, &ended->status()}, MirrorStep::none},
+      {"shows the end of an earlier life", {wanted, false, ended, true, true, &runs}, MirrorStep::replace},
       {"ends: its mirror stays", {wanted, true, same, true, true}, MirrorStep::none},
       {"ends: no new one", {wanted, true, nullptr, true, true}, MirrorStep::none},
       {"orphan", {nullptr, false, same, true, true}, MirrorStep::remove_orphan},
@@ -122,7 +130,7 @@ class MirrorPodsTest : public ::testing::Test {
     drain(loop);
   }
   void run(const api::PodPtr& pod) {
-    mirrors.static_pod(pod);
+    mirrors.static_pod(pod, pod->status());
     drain(loop);
   }
   std::string hash() { return mirror_hash(api.pods.at("n/web")); }
@@ -171,6 +179,31 @@ TEST_F(MirrorPodsTest, ReplacesOneThatIsBeingDeleted) {
   api.ask_deletion("n/web");
   drain(loop);
   EXPECT_EQ(api.log, (Texts{"POST n/web", "DELETE n/web uid=made-1", "POST n/web"}));
+}
+
+// The API takes no status that lets a pod go on after its end.
+TEST_F(MirrorPodsTest, ReplacesOneThatShowsAnEndWhichItsPodHasLeftBehind) {
+  api::Pod ended = mirror_pod(*static_pod("h1"), *node());
+  ended.mutable_metadata()->set_uid("old");
+  ended.mutable_status()->set_phase("Failed");
+  api.put(ended);
+  mirrors.static_pod_added(static_pod("h1"));
+  begin();
+  run(static_pod("h1"));
+  EXPECT_EQ(api.log, (Texts{"DELETE n/web uid=old", "POST n/web"}));
+}
+
+TEST_F(MirrorPodsTest, LeavesOneThatShowsHowItsPodHasEnded) {
+  begin();
+  run(static_pod("h1"));
+  api::core::PodStatus failed;
+  failed.set_phase("Failed");
+  mirrors.static_pod_ended(static_pod("h1"), failed);
+  api::Pod told = api.pods.at("n/web");
+  *told.mutable_status() = failed;
+  api.put(told);
+  drain(loop);
+  EXPECT_EQ(api.log, Texts{"POST n/web"});
 }
 
 TEST_F(MirrorPodsTest, ReplacesOneOfAnotherManifest) {

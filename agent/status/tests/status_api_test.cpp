@@ -211,7 +211,7 @@ TEST_F(StatusApiTest, MakesAMirrorAndTellsItsStatusAndReplacesItForANewManifest)
   mirrors.on_node(node_);
   publish(first, R"({"phase":"Running"})");
   EXPECT_FALSE(stored("web-n1").has_value());
-  mirrors.static_pod(first);
+  mirrors.static_pod(first, first->status());
   clock.advance(1s);
   ASSERT_TRUE(stored("web-n1").has_value());
   EXPECT_EQ(stored("web-n1")->status().phase(), "Running");
@@ -224,7 +224,7 @@ TEST_F(StatusApiTest, MakesAMirrorAndTellsItsStatusAndReplacesItForANewManifest)
   mirrors.static_pod_finished("h1");
   writer.forget("h1");
   publish(second, R"({"phase":"Pending","message":"second"})");
-  mirrors.static_pod(second);
+  mirrors.static_pod(second, second->status());
   clock.advance(1s);
   EXPECT_NE(stored("web-n1")->metadata().uid(), before);
   EXPECT_EQ(stored("web-n1")->status().message(), "second");

@@ -213,6 +213,15 @@ TEST(StatusPatch, RefusesAContainerThatCameBackAgainstItsPolicy) {
   }
 }
 
+TEST(StatusPatch, DoesNotTakeAMirrorBackFromItsEnd) {
+  const api::Pod mirror = with_status(kPlain, R"({"phase":"Failed"})");
+  api::Pod pod = mirror;
+  EXPECT_EQ(contradiction(mirror, pod, parse_status(R"({"phase":"Running"})")), "") << "a pod of the API stays ended";
+  (*pod.mutable_metadata()->mutable_annotations())["kubernetes.io/config.source"] = "file";
+  EXPECT_NE(contradiction(mirror, pod, parse_status(R"({"phase":"Running"})")), "");
+  EXPECT_EQ(contradiction(mirror, pod, parse_status(R"({"phase":"Failed"})")), "");
+}
+
 TEST(StatusPatch, CallsEndsAndReadinessUrgent) {
   const auto running = parse_status(R"({"phase":"Running","conditions":[{"type":"Ready","status":"False"}]})");
   const auto ready = parse_status(R"({"phase":"Running","conditions":[{"type":"Ready","status":"True"}]})");

@@ -217,6 +217,31 @@ TEST_F(Kill, ASidecarDoesNotWaitForContainersThatDoNotRun) {
   EXPECT_EQ(world.cri.count("stop_container", "uid/main"), 0u);
 }
 
+base::Task<void> start(World* world, std::string id) {
+  const Status started = co_await world->cri.start_container(std::move(id));
+  EXPECT_TRUE(started.ok());
+}
+
+// Its start was given up, and takes effect while the others end.
+TEST_F(Kill, AContainerThatStartsMeanwhileIsStoppedBeforeItsSandbox) {
+  world.cri.script = [](auto&, auto&, auto) { return FakeRun{std::nullopt, 0, "", 3s}; };
+  run_pod();
+  cri::ContainerConfig config;
+  config.metadata = {"late", 0};
+  const auto made = world.run(world.cri.create_container(world.cri.sandboxes().front().id, config, {}));
+  ASSERT_TRUE(made.ok());
+  base::Gate gate(world.loop);
+  world.cri.on_happening([&](const FakeCri::Happening& happening) {
+    if (happening.kind != FakeCri::Happening::Kind::stop_asked || happening.container->id == *made) return;
+    base::spawn(gate, "late start", start(&world, *made));
+  });
+  world.cri.forget_calls();
+  ASSERT_TRUE(kill(10s).ok());
+  EXPECT_EQ(grace_of("uid/late"), 7) << "what is left of the pod's";
+  EXPECT_EQ(world.cri.writes().back(), "stop_pod_sandbox uid");
+  EXPECT_THAT(world.cri.violations(), IsEmpty());
+}
+
 TEST_F(Kill, AFailedKillIsToldAndTheRestIsKilledAllTheSame) {
   pod = make_pod({"a", "b"});
   add_init("side", true);

@@ -365,6 +365,17 @@ TEST_F(Planner, DoesNotRunPlainInitContainersAgainOnceTheRegularOnesRun) {
   EXPECT_EQ(steps(), "");
 }
 
+TEST_F(Planner, DoesNotTakeAContainerMadeForADeadSandboxForASignThatInitIsDone) {
+  *pod.mutable_spec()->add_initcontainers() = make_container("i0");
+  sandbox(make_sandbox("s1", 1));
+  sandbox(make_sandbox("s0", 0, cri::SandboxState::not_ready));
+  container("a0", pod.spec().containers(0), ContainerState::created);
+  observed.containers.front().created_at = observed.sandboxes.front().created_at - 1;
+  EXPECT_EQ(steps(), "start i0");
+  observed.containers.front().created_at = observed.sandboxes.front().created_at;
+  EXPECT_EQ(steps(), "start a");
+}
+
 TEST_F(Planner, StartsTheNextInitContainerOnlyWhenASidecarHasStarted) {
   *pod.mutable_spec()->add_initcontainers() = make_sidecar("side");
   *pod.mutable_spec()->add_initcontainers() = make_container("i1");

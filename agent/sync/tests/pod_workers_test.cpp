@@ -157,6 +157,13 @@ TEST_F(Workers, APodThatFinishedIsNotResurrectedByANewAgent) {
   EXPECT_THAT(world.cri.writes(), IsEmpty());
 }
 
+// contract 02 §4.1: terminal phases are never forced on static pods. It was over by its deadline, say.
+TEST_F(Workers, AStaticPodBeginsAnewWithItsAgentWhateverItsMirrorShows) {
+  world.sink.remembered["pod-u1_ns"].set_phase("Failed");
+  boot().set_pods({make_wanted("u1")});
+  ASSERT_TRUE(world.until([&] { return brain->phase("u1") == "Running"; }, 10s));
+}
+
 TEST_F(Workers, ANewAgentAdoptsWhatRunsWithoutASingleWrite) {
   boot().set_pods({make_wanted("u1", {"a", "b"}), make_wanted("u2")});
   ASSERT_TRUE(runs("u1", 2));

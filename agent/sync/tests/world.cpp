@@ -134,6 +134,7 @@ Task<Status> FakePodVolumes::prepare_sub_path(api::PodPtr, SubPathRequest reques
 Task<Status> FakePodVolumes::unmount(std::string uid) {
   if (const auto failure = unmount_fails.find(uid); failure != unmount_fails.end()) co_return failure->second;
   mounted.erase(uid);
+  ++unmounts[uid];
   co_return Status();
 }
 

@@ -65,7 +65,8 @@ class FakePodFiles final : public PodFiles {
 
 class FakePodVolumes final : public PodVolumes {
  public:
-  std::set<std::string> mounted;  // UIDs
+  std::set<std::string> mounted;        // UIDs
+  std::map<std::string, int> unmounts;  // by UID: how often its files went
   std::map<std::string, Error> mount_fails;
   std::map<std::string, Error> unmount_fails;
   std::vector<SubPathRequest> sub_paths;

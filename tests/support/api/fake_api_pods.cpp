@@ -192,6 +192,11 @@ Refusal check_pod_update(const api::Pod& before, const api::Pod& after) {
 
 std::int64_t deletion_grace(const api::Pod& pod, std::optional<std::int64_t> asked) {
   std::int64_t grace = 30;
+  // Only the first request looks at the pod; a later one can but shorten what it was given.
+  if (pod.metadata().has_deletiongraceperiodseconds()) {
+    if (asked && *asked < 0) return 1;
+    return asked.value_or(pod.metadata().deletiongraceperiodseconds());
+  }
   if (asked) {
     grace = *asked;
   } else if (pod.spec().has_terminationgraceperiodseconds()) {

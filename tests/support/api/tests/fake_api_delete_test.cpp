@@ -73,6 +73,21 @@ TEST(FakeApiDeletes, ASecondDeletionCanOnlyShortenTheGrace) {
   EXPECT_EQ(second->metadata().generation(), 2);
 }
 
+// It may have ended, but who ends it has not said yet that all is cleared away.
+TEST(FakeApiDeletes, ASecondDeletionOfAPodThatHasEndedDoesNotRemoveIt) {
+  ApiWorld world;
+  ASSERT_TRUE(world.api->create(ApiWorld::pod("x")).ok());
+  ASSERT_TRUE(world.api->remove<api::Pod>("default", "x", 20).ok());
+  set_phase(world, "x", "Failed");
+  ASSERT_TRUE(world.api->remove<api::Pod>("default", "x", 10).ok());
+  ASSERT_TRUE(world.api->remove<api::Pod>("default", "x").ok());
+  const auto kept = world.api->get<api::Pod>("default", "x");
+  ASSERT_TRUE(kept.has_value());
+  EXPECT_EQ(kept->metadata().deletiongraceperiodseconds(), 10);
+  ASSERT_TRUE(world.api->remove<api::Pod>("default", "x", 0).ok());
+  EXPECT_FALSE(world.api->get<api::Pod>("default", "x").has_value());
+}
+
 TEST(FakeApiDeletes, PreconditionsMustHold) {
   ApiWorld world;
   const auto pod = world.api->create(ApiWorld::pod("x"));
