@@ -3,16 +3,17 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
-#include <grpcpp/support/client_callback.h>
+#include <pthread.h>
 
-#include <atomic>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
@@ -25,43 +26,44 @@ using base::Task;
 using google::protobuf::MessageLite;
 using GenericStub = grpc::TemplatedGenericStub<MessageLite, MessageLite>;
 
-namespace {
-
-// Counts the calls whose last callback has not left yet. It is all that a callback touches once it has posted, because
-// from then on the loop, and everything that refers to it, may go.
-struct Door {
-  std::atomic<int> inside{0};
-
-  void enter() { inside.fetch_add(1); }
-  void leave() {
-    inside.fetch_sub(1);
-    inside.notify_all();
-  }
-  void wait_until_empty() {
-    for (int now = inside.load(); now != 0; now = inside.load()) inside.wait(now);
-  }
-};
-
-}  // namespace
-
 // The running calls; loop thread only.
 struct Transport::Hub {
   explicit Hub(base::Loop& owner) : loop(owner), empty(owner.context(), base::SteadyTime::max()) {}
 
   base::Loop& loop;
   bool stopping = false;
+  bool drained = false;  // gRPC may not be asked for anything any more
   std::unordered_set<Call*> running;
   asio::steady_timer empty;
-  std::shared_ptr<Door> door = std::make_shared<Door>();
 };
 
+// The channel, and the one thread that waits for what becomes of calls: gRPC's own callbacks come from several, which
+// pass the wait for the socket to one another with each answer.
 struct Transport::Channel {
+  explicit Channel(std::shared_ptr<grpc::Channel> made) : channel(std::move(made)), stub(channel) {
+    reader = std::thread([this] { read(); });
+    pthread_setname_np(reader.native_handle(), "cri");
+  }
+  ~Channel() { close(); }
+
+  // Every operation that was begun has ended when this returns.
+  void close() {
+    if (!reader.joinable()) return;
+    queue.Shutdown();
+    reader.join();
+  }
+
   std::shared_ptr<grpc::Channel> channel;
   GenericStub stub;
+  grpc::CompletionQueue queue;
+  std::thread reader;
+
+ private:
+  void read();
 };
 
-// What both kinds of call share. Created and destroyed on the loop's thread: the context holds the channel, and the
-// channel's end joins gRPC's threads, which one of these must not do to itself.
+// What both kinds of call share: one operation under way at a time, whose end the reader posts to the loop. Created and
+// destroyed on the loop's thread, but for the reference that a posted end holds.
 class Transport::Call {
  public:
   Call(std::shared_ptr<Hub> hub, std::shared_ptr<ExchangeBase> exchange, std::optional<base::Duration> limit)
@@ -74,12 +76,20 @@ class Transport::Call {
   }
   virtual ~Call() = default;
 
-  void begin() {
-    hub_->running.insert(this);
-    hub_->door->enter();
+  // What the next operation needs to know: the reader finds the call by itself.
+  void* await(std::shared_ptr<Call> self) {
+    self_ = std::move(self);
+    return this;
   }
+  // On the reader's thread. The post is the last that it does with anything of ours.
+  void happened(bool ok) {
+    base::Loop& loop = hub_->loop;
+    loop.post([self = std::move(self_), ok] { self->arrived(ok); });
+  }
+  // On the loop.
+  virtual void arrived(bool ok) = 0;
 
-  // On the loop, when the last callback's news has arrived.
+  void begin() { hub_->running.insert(this); }
   void end() {
     done_ = true;
     hub_->running.erase(this);
@@ -122,80 +132,93 @@ class Transport::Call {
   std::shared_ptr<ExchangeBase> exchange_;
   asio::steady_timer bell_;
   bool done_ = false;
+
+ private:
+  std::shared_ptr<Call> self_;
 };
+
+void Transport::Channel::read() {
+  void* call = nullptr;
+  bool ok = false;
+  while (queue.Next(&call, &ok)) static_cast<Call*>(call)->happened(ok);
+}
 
 class Transport::UnaryCall final : public Call {
  public:
   using Call::Call;
 
-  static void start(std::shared_ptr<UnaryCall> call, GenericStub& stub, const char* method) {
+  static void start(const std::shared_ptr<UnaryCall>& call, Channel& channel, const char* method) {
     call->begin();
     UnaryCall& self = *call;
-    stub.UnaryCall(&self.context, method, grpc::StubOptions(), &self.exchange_->request_message(),
-                   &self.exchange_->response_message(), [call](grpc::Status status) mutable {
-                     const std::shared_ptr<Door> door = call->hub_->door;
-                     base::Loop& loop = call->hub_->loop;
-                     call->status = std::move(status);
-                     loop.post([call = std::move(call)] { call->end(); });
-                     door->leave();
-                   });
+    self.reader_ =
+        channel.stub.PrepareUnaryCall(&self.context, method, self.exchange_->request_message(), &channel.queue);
+    self.reader_->StartCall();
+    self.reader_->Finish(&self.exchange_->response_message(), &self.status, self.await(call));
   }
+
+  void arrived(bool) override { end(); }
+
+ private:
+  std::unique_ptr<grpc::ClientAsyncResponseReader<MessageLite>> reader_;
 };
 
-// A server stream, read through gRPC's bidirectional reactor because that is what the untyped stub offers: on the wire
-// one request and the half close are the same. The hold keeps OnDone away while the loop may still start reads.
-class Transport::StreamCall final : public Call, public grpc::ClientBidiReactor<MessageLite, MessageLite> {
+// A server stream, read as a bidirectional one because that is what the untyped stub offers: on the wire one request
+// and the half close are the same.
+class Transport::StreamCall final : public Call {
  public:
+  enum class Step { start, write, read, finish };
   using Call::Call;
 
-  static void start(std::shared_ptr<StreamCall> call, GenericStub& stub, const char* method) {
+  static void prepare(const std::shared_ptr<StreamCall>& call, Channel& channel, const char* method) {
     call->begin();
-    call->self_ = call;
-    stub.PrepareBidiStreamingCall(&call->context, method, grpc::StubOptions(), call.get());
-    call->AddHold();
-    call->StartWriteLast(&call->exchange_->request_message(), grpc::WriteOptions());
-    call->StartCall();
+    call->stream_ = channel.stub.PrepareCall(&call->context, method, &channel.queue);
   }
 
-  // False when the stream has ended.
-  static Task<bool> next(std::shared_ptr<StreamCall> call) {
-    call->read_done_ = false;
-    call->StartRead(&call->exchange_->response_message());
-    while (!call->read_done_) co_await call->ring();
-    co_return call->read_ok_;
+  // Whether it went well; false after the transport was drained. Nothing follows `finish`.
+  static Task<bool> perform(std::shared_ptr<StreamCall> call, Step step) {
+    if (call->hub_->drained) {
+      call->status = grpc::Status(grpc::StatusCode::CANCELLED, "the client is going away");
+      if (!call->done()) call->end();
+      co_return false;
+    }
+    call->begin_step(step, call);
+    while (call->under_way_) co_await call->ring();
+    co_return call->ok_;
   }
 
-  void release() {
-    if (std::exchange(held_, false)) RemoveHold();
+  void arrived(bool ok) override {
+    ok_ = ok;
+    const Step step = *std::exchange(under_way_, std::nullopt);
+    if (abandoned_ || step == Step::finish) {
+      end();
+    } else {
+      bell_.cancel();
+    }
   }
 
   void abandon() override {
-    Call::abandon();
-    release();
-  }
-
-  void OnReadDone(bool ok) override {
-    hub_->loop.post([self = self_, ok] {
-      self->read_done_ = true;
-      self->read_ok_ = ok;
-      self->bell_.cancel();
-    });
-  }
-
-  void OnDone(const grpc::Status& final_status) override {
-    const std::shared_ptr<Door> door = hub_->door;
-    base::Loop& loop = hub_->loop;
-    std::shared_ptr<StreamCall> self = std::move(self_);
-    self->status = final_status;
-    loop.post([self = std::move(self)] { self->end(); });
-    door->leave();
+    if (done_) return;
+    abandoned_ = true;
+    context.TryCancel();
+    if (!under_way_) end();
   }
 
  private:
-  std::shared_ptr<StreamCall> self_;
-  bool held_ = true;
-  bool read_done_ = false;
-  bool read_ok_ = false;
+  void begin_step(Step step, const std::shared_ptr<StreamCall>& self) {
+    under_way_ = step;
+    void* tag = await(self);
+    switch (step) {
+      case Step::start: return stream_->StartCall(tag);
+      case Step::write: return stream_->WriteLast(exchange_->request_message(), grpc::WriteOptions(), tag);
+      case Step::read: return stream_->Read(&exchange_->response_message(), tag);
+      case Step::finish: return stream_->Finish(&status, tag);
+    }
+  }
+
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<MessageLite, MessageLite>> stream_;
+  std::optional<Step> under_way_;
+  bool ok_ = false;
+  bool abandoned_ = false;
 };
 
 namespace {
@@ -236,8 +259,7 @@ Outcome refused_by_stop() {
 
 Transport::Transport(base::Loop& loop, std::string path, TransportLimits limits)
     : loop_(loop), path_(std::move(path)), hub_(std::make_shared<Hub>(loop)) {
-  auto channel = make_channel(path_, limits);
-  channel_ = std::make_unique<Channel>(Channel{channel, GenericStub(channel)});
+  channel_ = std::make_unique<Channel>(make_channel(path_, limits));
 }
 
 Transport::~Transport() { drain(); }
@@ -248,7 +270,7 @@ Task<Outcome> Transport::unary(const char* method, std::shared_ptr<ExchangeBase>
   if (hub_->stopping) co_return refused_by_stop();
   auto call = std::make_shared<UnaryCall>(hub_, std::move(exchange), limit);
   AbandonUnlessDone<UnaryCall> guard{call};
-  UnaryCall::start(call, channel_->stub, method);
+  UnaryCall::start(call, *channel_, method);
   while (!call->done()) co_await call->ring();
   co_return call->outcome();
 }
@@ -259,14 +281,15 @@ Task<Outcome> Transport::read_stream(const char* method, std::shared_ptr<Exchang
   if (hub_->stopping) co_return refused_by_stop();
   auto call = std::make_shared<StreamCall>(hub_, std::move(exchange), limit);
   AbandonUnlessDone<StreamCall> guard{call};
-  StreamCall::start(call, channel_->stub, method);
-  while (true) {
-    const bool more = co_await StreamCall::next(call);
-    if (!more) break;
-    on_message();
+  StreamCall::prepare(call, *channel_, method);
+  using Step = StreamCall::Step;
+  bool more = co_await StreamCall::perform(call, Step::start);
+  if (more) more = co_await StreamCall::perform(call, Step::write);
+  while (more) {
+    more = co_await StreamCall::perform(call, Step::read);
+    if (more) on_message();
   }
-  call->release();
-  while (!call->done()) co_await call->ring();
+  co_await StreamCall::perform(call, Step::finish);
   co_return call->outcome();
 }
 
@@ -285,8 +308,11 @@ Task<void> Transport::stop() {
 
 void Transport::drain() {
   hub_->stopping = true;
-  for (Call* call : hub_->running) call->abandon();
-  hub_->door->wait_until_empty();
+  hub_->drained = true;
+  // Ending takes a call off the list.
+  const std::unordered_set<Call*> running = hub_->running;
+  for (Call* call : running) call->abandon();
+  channel_->close();
 }
 
 }  // namespace keelson::cri

@@ -1,11 +1,12 @@
-// Transport: one gRPC channel to one unix socket, and the bridge from gRPC's threads to the loop.
+// Transport: one gRPC channel to one unix socket, and the bridge from its reader's thread to the loop.
 //
 // The channel lives as long as the Transport and reconnects by itself (100 ms .. 3 s between tries). A call's request,
-// response and context are shared state that lives until gRPC's callback ran, whatever became of the task that awaits
-// it; the callback only posts to the loop. Owner: GrpcRuntime. Thread: the loop. Cancelling the awaiting task cancels
-// the call. Stops: stop() refuses new calls, cancels the running ones and completes when all have ended; drain(), also
-// done by the destructor, then makes sure that no gRPC thread is still inside a callback, so that the Loop may be
-// destroyed. Fails: every failure is an Outcome. Source: contract 02 §1; DESIGN "One loop"; STYLE rules 10, 11.
+// response and context are shared state that lives until its last operation has ended, whatever became of the task that
+// awaits it; that end is taken from gRPC's completion queue by one thread of ours, which only posts to the loop. Owner:
+// GrpcRuntime. Thread: the loop. Cancelling the awaiting task cancels the call. Stops: stop() refuses new calls,
+// cancels the running ones and completes when all have ended; drain(), also done by the destructor, then joins that
+// thread, so that the Loop may be destroyed. Fails: every failure is an Outcome. Source: contract 02 §1; DESIGN "One
+// loop"; STYLE rules 10, 11.
 #pragma once
 
 #include <functional>
@@ -56,7 +57,7 @@ class Transport {
                                   std::optional<base::Duration> limit, std::function<void()> on_message);
 
   base::Task<void> stop();
-  // Blocks until gRPC's threads have left our callbacks; at once after stop().
+  // Blocks until the calls that were cancelled have ended; at once after stop().
   void drain();
   std::size_t running() const;
 
