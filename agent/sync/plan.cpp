@@ -123,7 +123,8 @@ class Planner {
     // A pod without any sandbox has nothing to kill, but containers may be left from one that was removed under them.
     if (!in_.observed.sandboxes.empty() || had_containers)
       out_.steps.emplace_back(KillPod{wanted && !sandbox.id.empty()});
-    if (!wanted) return;
+    // Whether what runs in the old sandbox may run again is known when it has ended: the next look decides.
+    if (!wanted || any_running_by_exit()) return;
     for (int i = 0; i < spec_.initcontainers_size(); ++i) {
       for (const auto& status : in_.observed.containers) {
         if (status.metadata.name == spec_.initcontainers(i).name()) {
@@ -141,10 +142,21 @@ class Planner {
     for (const ContainerRef ref : to_start) out_.steps.emplace_back(start_step(ref));
   }
 
+  bool depends_on_exit(const api::core::Container& container) const {
+    return !container.restartpolicy().empty() || spec_.restartpolicy() == "OnFailure";
+  }
+
+  bool any_running_by_exit() const {
+    return std::any_of(spec_.containers().begin(), spec_.containers().end(), [&](const auto& container) {
+      const ContainerStatus* status = in_.observed.newest(container.name());
+      return status != nullptr && status->state == ContainerState::running && depends_on_exit(container);
+    });
+  }
+
   // A container's own policy, and OnFailure of the pod, hold even over a new sandbox. (A kubelet starts one of its own
   // policy Never again then, and after that can tell the API nothing of the pod any more.)
   bool ended_for_good(const api::core::Container& container) const {
-    if (container.restartpolicy().empty() && spec_.restartpolicy() != "OnFailure") return false;
+    if (!depends_on_exit(container)) return false;
     const ContainerStatus* status = in_.observed.newest(container.name());
     return status != nullptr && status->state == ContainerState::exited &&
            restart_decision(in_.pod, container, status->exit_code) == RestartDecision::no;

@@ -181,6 +181,27 @@ TEST_F(Planner, KeepsToAContainersOwnPolicyOverANewSandbox) {
   EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start b, start c");
 }
 
+// They may outlive their sandbox, and only their end tells whether they are to run again.
+TEST_F(Planner, EndsWhatRunsInADeadSandboxBeforeItDecidesWhatRunsAgain) {
+  pod = make_pod({"a", "b"}, "Always");
+  pod.mutable_spec()->mutable_containers(0)->set_restartpolicy("Never");
+  sandbox(make_sandbox("s0", 0, cri::SandboxState::not_ready));
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  container("b0", pod.spec().containers(1), ContainerState::running);
+  EXPECT_EQ(steps(), "kill pod (sandbox changed)");
+  observed.containers.clear();
+  container("a0", pod.spec().containers(0), ContainerState::exited, 137);
+  container("b0", pod.spec().containers(1), ContainerState::exited, 137);
+  EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start b");
+}
+
+TEST_F(Planner, ReplacesADeadSandboxInOneGoWhereAllRunsAgainAnyway) {
+  pod = make_pod({"a"}, "Always");
+  sandbox(make_sandbox("s0", 0, cri::SandboxState::not_ready));
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start a");
+}
+
 TEST_F(Planner, RestartsAContainerWhoseImageChangedWhateverThePolicy) {
   pod = make_pod({"a"}, "Never");
   sandbox(make_sandbox("s0"));
