@@ -146,8 +146,10 @@ class Planner {
   bool ended_for_good(const api::core::Container& container) const {
     if (container.restartpolicy().empty() && spec_.restartpolicy() != "OnFailure") return false;
     const ContainerStatus* status = in_.observed.newest(container.name());
-    return status != nullptr && status->state == ContainerState::exited &&
-           restart_decision(in_.pod, container, status->exit_code) == RestartDecision::no;
+    if (status == nullptr || status->state == ContainerState::created) return false;
+    // What outlived its sandbox is killed.
+    const int code = status->state == ContainerState::exited ? status->exit_code : 137;
+    return restart_decision(in_.pod, container, code) == RestartDecision::no;
   }
 
   // --- contract 02 §6.6 ---

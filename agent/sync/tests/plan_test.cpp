@@ -181,6 +181,17 @@ TEST_F(Planner, KeepsToAContainersOwnPolicyOverANewSandbox) {
   EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start b, start c");
 }
 
+// Its pause process died, say: containers live on in other namespaces.
+TEST_F(Planner, KeepsToThePolicyOfAContainerThatOutlivedItsSandbox) {
+  pod = make_pod({"a", "b"}, "Always");
+  pod.mutable_spec()->mutable_containers(0)->set_restartpolicy("Never");
+  pod.mutable_spec()->mutable_containers(1)->set_restartpolicy("OnFailure");
+  sandbox(make_sandbox("s0", 0, cri::SandboxState::not_ready));
+  container("a0", pod.spec().containers(0), ContainerState::running);
+  container("b0", pod.spec().containers(1), ContainerState::running);
+  EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start b");
+}
+
 TEST_F(Planner, RestartsAContainerWhoseImageChangedWhateverThePolicy) {
   pod = make_pod({"a"}, "Never");
   sandbox(make_sandbox("s0"));
