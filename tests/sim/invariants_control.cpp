@@ -62,7 +62,9 @@ class ControlIsPrompt final : public Invariant {
     if (view_.ledger.clock_jumped) return;
     const base::SteadyTime begun = std::max(*pod.start_shown + std::chrono::seconds(seconds), *pod.edited);
     const base::SteadyTime now = view_.world.timeline.now();
-    if (now > begun + kPrompt && calm(*pod.edited)) {
+    // If its pull went on after all, it has its grace period.
+    const auto grace = std::chrono::seconds(pod.instances.empty() ? 0 : pod.grace);
+    if (now > begun + grace + kPrompt && calm(*pod.edited)) {
       violated("pod " + pod.name + " is not shown as ended " + time_text(now - begun) + " after its deadline");
     }
   }
