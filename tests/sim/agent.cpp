@@ -109,6 +109,8 @@ SimAgent::SimAgent(World& world, int number)
       transport_(wire_, world.outside, far_transport_),
       facts_(node_facts(world.clock.now())),
       gate_(std::make_unique<base::Gate>(loop_)) {
+  facts_.restart_rules = world.gates.restart_rules;
+  facts_.restarts_all = world.gates.restarts_all;
   world_.add_way(&far_transport_);
 }
 

@@ -50,6 +50,7 @@ const Inputs::Row Inputs::kRows[] = {
     {2, Row::Kind::user, &Inputs::rewrite_same_manifest},
     {8, Row::Kind::user, &Inputs::end_process},
     {4, Row::Kind::user, &Inputs::control_pod},
+    {3, Row::Kind::user, &Inputs::late_pod},
     {3, Row::Kind::user, &Inputs::end_control},
     {16, Row::Kind::aimed, &Inputs::runtime_fault},
     {10, Row::Kind::aimed, &Inputs::disk_fault},
@@ -93,6 +94,8 @@ Inputs::Inputs(World& world, Ledger& ledger, AgentControl control, std::uint64_t
   };
   world_.answer = [this](const probes::ProbeKey& key) { return answer(key); };
   world_.cri.times_go_back = chance(50);
+  world_.gates.restart_rules = !chance(10);
+  world_.gates.restarts_all = world_.gates.restart_rules && !chance(10);
   const bool aimed_only = chance(30);
   const bool picky = chance(60);
   for (const Row& row : kRows) {
@@ -193,7 +196,7 @@ FakeRun Inputs::run(const std::string& uid, const std::string& name) {
 PodLife* Inputs::some_pod() {
   std::vector<PodLife*> candidates;
   for (auto& [uid, pod] : ledger_.pods()) {
-    if (!pod.control && (!pod.gone || pod.any_running())) candidates.push_back(&pod);
+    if (!pod.control && !pod.late && (!pod.gone || pod.any_running())) candidates.push_back(&pod);
   }
   return candidates.empty() ? nullptr : candidates[below(candidates.size())];
 }

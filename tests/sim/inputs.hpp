@@ -73,6 +73,7 @@ class Inputs {
   void remove_manifest();
   void rewrite_same_manifest();
   void control_pod();
+  void late_pod();
   void end_control();
   // Processes, the runtime, the disk, inputs.cpp.
   void end_process();

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kNames = 8;  // API pods that live at once, at most
 constexpr char kControl[] = "control";
+constexpr char kLate[] = "late";
 
 }  // namespace
 
@@ -21,7 +22,8 @@ std::optional<api::Pod> Inputs::some_api_pod() {
   const std::vector<api::Pod> all = world_.api.list<api::Pod>(kNamespace);
   std::vector<api::Pod> candidates;
   for (const api::Pod& pod : all) {
-    if (!is_mirror(pod) && pod.metadata().name() != kControl) candidates.push_back(pod);
+    const std::string& name = pod.metadata().name();
+    if (!is_mirror(pod) && name != kControl && name != kLate) candidates.push_back(pod);
   }
   if (candidates.empty()) return std::nullopt;
   return candidates[below(candidates.size())];
@@ -30,7 +32,10 @@ std::optional<api::Pod> Inputs::some_api_pod() {
 void Inputs::create_pod() {
   const std::string name = some_name();
   if (world_.api.get<api::Pod>(kNamespace, name)) return;
-  const api::Pod pod = make_api_pod(name, random_);
+  api::Pod pod = make_api_pod(name, random_);
+  // An API server whose gate is off keeps no rules; one that has them for an agent that does not is allowed, too, but
+  // for policies: it would take no status that contradicts them.
+  if (!world_.gates.restart_rules) pod = gated(std::move(pod), world_.gates);
   auto made = world_.api.create(pod);
   if (!made.ok()) return tell("pod " + name + " is refused: " + made.error().message());
   tell("creates pod " + name + " " + made->metadata().uid());
@@ -67,7 +72,7 @@ void Inputs::write_manifest_again(const std::string& file) {
   }
   world_.put_manifest(file, api::encode_json(pod));
   const api::Pod& read = world_.manifest_files.at(file);
-  ledger_.on_manifest(read);
+  ledger_.on_manifest(gated(read, world_.gates));
   tell("writes manifest " + file + " " + read.metadata().uid());
   if (SimAgent* agent = control_.agent()) agent->manifests_changed();
 }
@@ -96,7 +101,7 @@ void Inputs::rewrite_same_manifest() {
   control_.pass(1ms * below(5'000));
   tell("puts manifest " + file + " back");
   world_.manifest_files[file] = pod;
-  ledger_.on_manifest(pod);
+  ledger_.on_manifest(gated(pod, world_.gates));
   if (SimAgent* agent = control_.agent()) agent->manifests_changed();
 }
 
@@ -226,6 +231,34 @@ void Inputs::control_pod() {
   KEELSON_CHECK(made.ok());
   ledger_.pod(made->metadata().uid()).control = true;
   tell("creates the control pod " + made->metadata().uid());
+}
+
+// A pod whose pull hangs comes, gets a deadline, and goes.
+void Inputs::late_pod() {
+  auto present = world_.api.get<api::Pod>(kNamespace, kLate);
+  if (present && (is_terminal(*present) || present->spec().activedeadlineseconds() > 0)) {
+    if (present->metadata().has_deletiontimestamp() || !is_terminal(*present)) return;
+    tell("deletes the late pod");
+    (void)world_.api.remove<api::Pod>(kNamespace, kLate).ok();
+    return;
+  }
+  if (present) {
+    present->mutable_spec()->set_activedeadlineseconds(static_cast<std::int64_t>(1 + below(60)));
+    tell("gives the late pod " + std::to_string(present->spec().activedeadlineseconds()) + " s");
+    (void)world_.api.update(*present).ok();
+    return;
+  }
+  if (quiet_) return;
+  world_.cri.images.erase(kHangingImage);
+  fakes::FakeFault fault;
+  fault.call = "pull_image";
+  fault.about = kHangingImage;
+  fault.kind = fakes::FakeFault::Kind::hangs;
+  world_.cri.inject(fault);
+  auto made = world_.api.create(make_late_pod(kLate));
+  KEELSON_CHECK(made.ok());
+  ledger_.pod(made->metadata().uid()).late = true;
+  tell("creates the late pod " + made->metadata().uid());
 }
 
 void Inputs::end_control() {

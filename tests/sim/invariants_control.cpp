@@ -24,6 +24,7 @@ class ControlIsPrompt final : public Invariant {
   void after_step() override {
     for (const auto& [uid, pod] : view_.ledger.pods()) {
       if (pod.control) look_at(pod);
+      if (pod.late) look_at_deadline(pod);
     }
   }
 
@@ -50,6 +51,21 @@ class ControlIsPrompt final : public Invariant {
       if (now > due && calm(*pod.deletion_asked)) {
         violated("pod " + pod.name + " is not gone " + time_text(now - *pod.deletion_asked) + " after its deletion");
       }
+    }
+  }
+
+  // It ends in time, though its round waits for a pull that hangs. (Where the system time jumped, when it began is
+  // another question.)
+  void look_at_deadline(const PodLife& pod) {
+    const std::int64_t seconds = pod.pod.spec().activedeadlineseconds();
+    if (seconds == 0 || pod.ended || pod.gone || pod.deletion_asked || !pod.start_shown || !pod.edited) return;
+    if (view_.ledger.clock_jumped) return;
+    const base::SteadyTime begun = std::max(*pod.start_shown + std::chrono::seconds(seconds), *pod.edited);
+    const base::SteadyTime now = view_.world.timeline.now();
+    // If its pull went on after all, it has its grace period.
+    const auto grace = std::chrono::seconds(pod.instances.empty() ? 0 : pod.grace);
+    if (now > begun + grace + kPrompt && calm(*pod.edited)) {
+      violated("pod " + pod.name + " is not shown as ended " + time_text(now - begun) + " after its deadline");
     }
   }
 

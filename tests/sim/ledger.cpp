@@ -155,6 +155,8 @@ void Ledger::on_api_pod(const std::string& type, const api::Pod& pod) {
     life.since = now;
     life.grace = pod.spec().has_terminationgraceperiodseconds() ? pod.spec().terminationgraceperiodseconds() : 30;
   }
+  if (pod.status().has_starttime() && !life.start_shown) life.start_shown = now;
+  if (pod.spec().activedeadlineseconds() != life.pod.spec().activedeadlineseconds()) life.edited = now;
   life.told_final = type == "DELETED" && life.ended && !life.deletion_asked;
   life.pod = pod;
   if (pod.metadata().has_deletiontimestamp()) {

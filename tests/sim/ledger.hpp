@@ -52,10 +52,13 @@ struct PodLife {
   std::string uid;
   std::string name;
   bool is_static = false;
-  bool control = false;      // no fault is aimed at it
-  bool resized = false;      // once at least
-  api::Pod pod;              // as the API, or the manifest, has or last had it
-  base::SteadyTime since{};  // wanted from now on
+  bool control = false;                         // no fault is aimed at it
+  bool late = false;                            // nor at this one, whose pull hangs: only its deadline ends it
+  std::optional<base::SteadyTime> start_shown;  // since when the API has its startTime
+  std::optional<base::SteadyTime> edited;       // its deadline, the last time
+  bool resized = false;                         // once at least
+  api::Pod pod;                                 // as the API, or the manifest, has or last had it
+  base::SteadyTime since{};                     // wanted from now on
   std::optional<base::SteadyTime> deletion_asked;
   std::int64_t grace = 30;                      // that it has at most, in seconds, once its end was asked for
   std::int64_t first_grace = 0;                 // of the first request to delete it: watches tell of it before the next

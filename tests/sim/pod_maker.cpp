@@ -84,6 +84,16 @@ void add_resources(api::core::Container& container, base::Random& random) {
   (*resources.mutable_limits())["memory"].set_string(memory);
 }
 
+void gate(api::core::Container& container, bool init, const Gates& gates) {
+  auto& rules = *container.mutable_restartpolicyrules();
+  for (int i = rules.size() - 1; i >= 0; --i) {
+    const bool all = rules[i].action() == "RestartAllContainers";
+    if (!gates.restart_rules || (all && !gates.restarts_all)) rules.DeleteSubrange(i, 1);
+  }
+  const bool sidecar = init && container.restartpolicy() == "Always";
+  if (!gates.restart_rules && !sidecar) container.clear_restartpolicy();
+}
+
 api::Pod frame(const std::string& name, std::int64_t grace) {
   api::Pod pod;
   pod.mutable_metadata()->set_name(name);
@@ -130,6 +140,18 @@ api::Pod make_pod(const std::string& name, base::Random& random) {
 }
 
 }  // namespace
+
+api::Pod gated(api::Pod pod, const Gates& gates) {
+  for (auto& container : *pod.mutable_spec()->mutable_containers()) gate(container, false, gates);
+  for (auto& container : *pod.mutable_spec()->mutable_initcontainers()) gate(container, true, gates);
+  return pod;
+}
+
+api::Pod make_late_pod(const std::string& name) {
+  api::Pod pod = make_control_pod(name);
+  pod.mutable_spec()->mutable_containers(0)->set_image(kHangingImage);
+  return pod;
+}
 
 api::Pod make_api_pod(const std::string& name, base::Random& random) {
   api::Pod pod = make_pod(name, random);

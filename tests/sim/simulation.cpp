@@ -90,7 +90,7 @@ void Simulation::listen() {
     if (object.GetDescriptor() != api::Pod::descriptor()) return;
     const auto& pod = static_cast<const api::Pod&>(object);
     world_.story.tell("api", describe(type, pod));
-    ledger_.on_api_pod(type, pod);
+    ledger_.on_api_pod(type, gated(pod, world_.gates));
     for (const auto& invariant : invariants_) invariant->on_api_pod(type, pod);
     collect_violations();
   });

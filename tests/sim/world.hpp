@@ -12,6 +12,7 @@
 
 #include "probes/outcome.hpp"
 #include "tests/sim/disk.hpp"
+#include "tests/sim/pod_maker.hpp"
 #include "tests/sim/runtime_wire.hpp"
 #include "tests/sim/story.hpp"
 #include "tests/sim/timeline.hpp"
@@ -59,6 +60,7 @@ class World {
   fakes::FakeApi api{loop, clock};
   Disk disk{outside};
   EventFaults event_faults;
+  Gates gates;
   base::SteadyTime events_lost{};                  // the last time that some may have been
   std::map<std::string, api::Pod> manifest_files;  // by file name
 
