@@ -45,6 +45,8 @@ const Inputs::Row Inputs::kRows[] = {
     {2, Row::Kind::user, &Inputs::set_gate},
     {3, Row::Kind::user, &Inputs::write_config_map},
     {1, Row::Kind::user, &Inputs::remove_config_map},
+    {3, Row::Kind::user, &Inputs::write_login},
+    {1, Row::Kind::user, &Inputs::remove_login},
     {4, Row::Kind::user, &Inputs::write_manifest},
     {2, Row::Kind::user, &Inputs::remove_manifest},
     {2, Row::Kind::user, &Inputs::rewrite_same_manifest},
@@ -123,6 +125,7 @@ void Inputs::begin() {
   for (int i = 1; i <= kImages; ++i) {
     if (i == 1 || chance(60)) fill_image(i);
   }
+  world_.cri.private_images[kPrivateImage] = {{"sim", "secret"}};
   const int first = static_cast<int>(below(5));
   for (int i = 0; i < first; ++i) chance(70) ? create_pod() : write_manifest();
   if (chance(70)) control_pod();
@@ -166,6 +169,8 @@ void Inputs::end_faults() {
   world_.end_trouble("events");
   for (int i = 1; i <= kImages; ++i) fill_image(i);
   write_config_map();
+  write_login();
+  world_.cri.private_images.clear();
   tell("from now on there are no more faults");
 }
 

@@ -68,6 +68,8 @@ class Inputs {
   void set_gate();
   void write_config_map();
   void remove_config_map();
+  void write_login();
+  void remove_login();
   void write_manifest();
   void write_manifest_again(const std::string& file);
   void remove_manifest();

@@ -218,6 +218,23 @@ void Inputs::remove_config_map() {
   (void)world_.api.remove<api::core::ConfigMap>(kNamespace, "settings").ok();
 }
 
+void Inputs::write_login() {
+  api::core::Secret secret;
+  secret.mutable_metadata()->set_name(kLogin);
+  secret.mutable_metadata()->set_namespace_(kNamespace);
+  secret.set_type("kubernetes.io/dockerconfigjson");
+  (*secret.mutable_data())[".dockerconfigjson"] = R"({"auths":{"registry.test":{"auth":"c2ltOnNlY3JldA=="}}})";
+  if (world_.api.get<api::core::Secret>(kNamespace, kLogin)) return;
+  tell("writes Secret login");
+  (void)world_.api.create(secret).ok();
+}
+
+void Inputs::remove_login() {
+  if (!world_.api.get<api::core::Secret>(kNamespace, kLogin)) return;
+  tell("removes Secret login");
+  (void)world_.api.remove<api::core::Secret>(kNamespace, kLogin).ok();
+}
+
 // The control pod comes, or goes.
 void Inputs::control_pod() {
   const auto present = world_.api.get<api::Pod>(kNamespace, kControl);

@@ -121,6 +121,21 @@ class StartsByPolicy final : public OnStart {
   }
 };
 
+class ImageByLogin final : public OnStart {
+ public:
+  explicit ImageByLogin(View view)
+      : OnStart(view, "image-by-login",
+                "a private image runs only for who may pull it, even if it is on the node already (contract 02 §16)") {}
+
+ private:
+  void started(const PodLife& pod, const Instance& instance) override {
+    const bool is_private = instance.image == std::string("sha256:") + kPrivateImage;
+    // With the faults its privacy ends.
+    if (!is_private || view_.faults_stopped() || pod.pod.spec().imagepullsecrets_size() > 0) return;
+    violated(about(pod, instance) + " runs an image that it may not pull");
+  }
+};
+
 class HonoursBackoff final : public OnStart {
  public:
   explicit HonoursBackoff(View view)
@@ -178,6 +193,7 @@ class HonoursBackoff final : public OnStart {
 void add_start_invariants(View view, Invariants& all) {
   all.push_back(std::make_unique<StartsInOrder>(view));
   all.push_back(std::make_unique<StartsByPolicy>(view));
+  all.push_back(std::make_unique<ImageByLogin>(view));
   all.push_back(std::make_unique<HonoursBackoff>(view));
 }
 

@@ -164,6 +164,9 @@ api::Pod make_api_pod(const std::string& name, base::Random& random) {
     key.mutable_localobjectreference()->set_name("settings");
     key.set_key("key");
   }
+  if (auto& container = *spec.mutable_containers(0); container.imagepullpolicy() != "Never" && chance(random, 15))
+    container.set_image(kPrivateImage);
+  if (chance(random, 20)) spec.add_imagepullsecrets()->set_name(kLogin);
   if (chance(random, 10)) spec.add_readinessgates()->set_conditiontype("example.com/ready");
   return pod;
 }

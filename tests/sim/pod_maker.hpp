@@ -24,6 +24,9 @@ api::Pod make_api_pod(const std::string& name, base::Random& random);
 api::Pod make_static_pod(const std::string& name, base::Random& random);
 // A plain pod that no fault is aimed at.
 api::Pod make_control_pod(const std::string& name);
+// An image that only this login may pull; a pod that has it names the Secret.
+inline constexpr char kPrivateImage[] = "registry.test/app:1";
+inline constexpr char kLogin[] = "login";
 // The same, with an image whose pull hangs.
 inline constexpr char kHangingImage[] = "image:hangs";
 api::Pod make_late_pod(const std::string& name);

@@ -201,6 +201,7 @@ TEST_F(Planner, ReplacesADeadSandboxInOneGoWhereAllRunsAgainAnyway) {
   container("a0", pod.spec().containers(0), ContainerState::running);
   EXPECT_EQ(steps(), "kill pod (sandbox changed), sandbox 1, start a");
 }
+
 TEST_F(Planner, RestartsAContainerWhoseImageChangedWhateverThePolicy) {
   pod = make_pod({"a"}, "Never");
   sandbox(make_sandbox("s0"));
