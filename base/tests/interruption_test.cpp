@@ -14,7 +14,7 @@ using testing::stop_now;
 
 using Diary = std::vector<std::string>;
 
-Task<void> sleep(Clock* clock, Duration duration, Diary* diary) {
+Task<void> nap(Clock* clock, Duration duration, Diary* diary) {
   struct Leaving {
     Diary* diary;
     ~Leaving() { diary->push_back("left"); }
@@ -53,13 +53,13 @@ class InterruptionTest : public ::testing::Test {
 };
 
 TEST_F(InterruptionTest, ATaskThatIsLeftAloneEndsByItself) {
-  spawn(gate, "a", run_in(&interruption, sleep(&clock, 1s, &diary), &diary));
+  spawn(gate, "a", run_in(&interruption, nap(&clock, 1s, &diary), &diary));
   clock.advance(1s);
   EXPECT_EQ(diary, (Diary{"slept", "left", "whole"}));
 }
 
 TEST_F(InterruptionTest, ARequestCancelsTheTaskAndItsUnwindingIsAwaited) {
-  spawn(gate, "a", run_in(&interruption, sleep(&clock, 1s, &diary), &diary));
+  spawn(gate, "a", run_in(&interruption, nap(&clock, 1s, &diary), &diary));
   drain(loop);
   interruption.request();
   interruption.request();
@@ -70,20 +70,20 @@ TEST_F(InterruptionTest, ARequestCancelsTheTaskAndItsUnwindingIsAwaited) {
 
 TEST_F(InterruptionTest, ARequestWhileNothingRunsIsNotKept) {
   interruption.request();
-  spawn(gate, "a", run_in(&interruption, sleep(&clock, 1s, &diary), &diary));
+  spawn(gate, "a", run_in(&interruption, nap(&clock, 1s, &diary), &diary));
   clock.advance(1s);
   EXPECT_EQ(diary.back(), "whole");
 }
 
 TEST_F(InterruptionTest, ServesOneTaskAfterAnother) {
   for (const char* end : {"interrupted", "interrupted"}) {
-    spawn(gate, "a", run_in(&interruption, sleep(&clock, 1s, &diary), &diary));
+    spawn(gate, "a", run_in(&interruption, nap(&clock, 1s, &diary), &diary));
     drain(loop);
     interruption.request();
     drain(loop);
     EXPECT_EQ(diary.back(), end);
   }
-  spawn(gate, "a", run_in(&interruption, sleep(&clock, 1s, &diary), &diary));
+  spawn(gate, "a", run_in(&interruption, nap(&clock, 1s, &diary), &diary));
   clock.advance(1s);
   EXPECT_EQ(diary.back(), "whole");
 }
@@ -103,7 +103,7 @@ TEST_F(InterruptionTest, ATaskThatInterruptsItselfEndsAtItsNextAwait) {
 }
 
 TEST_F(InterruptionTest, ServesATaskThatNobodyCanCancel) {
-  asio::co_spawn(loop.context(), run_in(&interruption, sleep(&clock, 1s, &diary), &diary),
+  asio::co_spawn(loop.context(), run_in(&interruption, nap(&clock, 1s, &diary), &diary),
                  [](const std::exception_ptr& error) { EXPECT_EQ(error, nullptr); });
   drain(loop);
   interruption.request();
@@ -112,7 +112,7 @@ TEST_F(InterruptionTest, ServesATaskThatNobodyCanCancel) {
 }
 
 TEST_F(InterruptionTest, StoppingWhoAwaitsItIsAnOrdinaryCancellation) {
-  spawn(gate, "a", run_in(&interruption, sleep(&clock, 1s, &diary), &diary));
+  spawn(gate, "a", run_in(&interruption, nap(&clock, 1s, &diary), &diary));
   drain(loop);
   EXPECT_TRUE(stop_now(loop, gate));
   EXPECT_EQ(diary, Diary{"left"});
