@@ -3,6 +3,8 @@
 #   one test program keelson_<name>_tests. `-` in a folder name becomes `_`.
 # keelson_proto(NAME target FILES a.proto ... [GRPC])
 #   A library of generated messages; includes are written from the repository root ("api/proto/core_v1.pb.h").
+# keelson_proto_services(NAME target FILES a.proto ... LINKS messages)
+#   The gRPC services of files whose messages are in another library already: for servers in tests.
 include(GoogleTest)
 
 function(keelson_module name)
@@ -77,4 +79,25 @@ function(keelson_proto target)
   if(ARG_GRPC)
     target_link_libraries(${target} PUBLIC PkgConfig::GRPCPP)
   endif()
+endfunction()
+
+function(keelson_proto_services target)
+  cmake_parse_arguments(ARG "" "" "FILES;LINKS" ${ARGN})
+  set(gen ${CMAKE_BINARY_DIR}/gen)
+  set(generated)
+  foreach(proto ${ARG_FILES})
+    string(REGEX REPLACE "\\.proto$" "" stem ${proto})
+    set(outputs ${gen}/${stem}.grpc.pb.cc ${gen}/${stem}.grpc.pb.h)
+    add_custom_command(
+      OUTPUT ${outputs}
+      COMMAND protobuf::protoc --proto_path=${CMAKE_SOURCE_DIR} --grpc_out=${gen}
+              --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN} ${proto}
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+      DEPENDS ${CMAKE_SOURCE_DIR}/${proto})
+    list(APPEND generated ${outputs})
+  endforeach()
+  add_library(${target} ${generated})
+  set_target_properties(${target} PROPERTIES DEFINE_SYMBOL "")
+  target_compile_options(${target} PRIVATE -w)
+  target_link_libraries(${target} PUBLIC ${ARG_LINKS} PkgConfig::GRPCPP)
 endfunction()

@@ -1,0 +1,54 @@
+// CsiService: all of CSI on this node, put together: the plugin directory, the registered drivers, what the cluster is
+// told of them, and the volumes' plugin.
+//
+// Owner: the agent's wiring; what it stands on outlives it. Thread: the loop. Stops: its tasks with the gate given to
+// start(), then stop(). What fails: nothing here; see the parts. Source: contract 04 §19-§22.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/node/csi_node_drivers.hpp"
+#include "agent/plugins/plugin_registrations.hpp"
+#include "agent/wiring/csi_cluster_adapter.hpp"
+#include "agent/wiring/csi_plugin_handler.hpp"
+#include "agent/wiring/grpc_channels.hpp"
+#include "volume/csi/plugin.hpp"
+
+namespace keelson::agent {
+
+class CsiService {
+ public:
+  struct Base {
+    base::Loop& loop;
+    base::Clock& clock;
+    base::Random& random;
+    base::BlockingPool& pool;
+    kube::Client& client;
+    TokenCache& tokens;
+    std::shared_ptr<volume::Mounts> mounts;
+    std::string root;
+    std::string node_name;
+    base::Logger log;
+  };
+  explicit CsiService(const Base& base);
+
+  void start(base::Gate& gate);
+  base::Task<void> stop() { return channels_.stop(); }
+
+  volume::CsiPlugin& plugin() { return plugin_; }
+  const volume::CsiDrivers& drivers() const { return drivers_; }
+  // For the handlers of other types, before start().
+  PluginRegistrations& registrations() { return registrations_; }
+
+ private:
+  GrpcChannels channels_;
+  volume::CsiDrivers drivers_;
+  CsiClusterAdapter cluster_;
+  CsiNodeDrivers node_;
+  CsiPluginHandler handler_;
+  volume::CsiPlugin plugin_;
+  PluginRegistrations registrations_;
+};
+
+}  // namespace keelson::agent

@@ -1,0 +1,153 @@
+#include "volume/csi/files.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <sstream>
+#include <vector>
+
+#include "base/file.hpp"
+#include "volume/csi/paths.hpp"
+#include "volume/local.hpp"
+
+namespace keelson::volume {
+namespace {
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.find_last_of('/')); }
+
+Status remove_directory(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
+  return errno_error("rmdir " + path, errno);
+}
+
+Status remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  return errno_error("unlink " + path, errno);
+}
+
+Error still_mounted(const std::string& path) {
+  return Error(ErrorKind::unavailable, path + " stays: something is still mounted there", EBUSY);
+}
+
+struct MountLine {
+  std::string device;  // major:minor
+  std::string root;    // of the file system, as mounted here
+  std::string path;
+};
+
+std::vector<MountLine> lines_of(std::string_view mountinfo) {
+  std::vector<MountLine> out;
+  std::istringstream lines{std::string(mountinfo)};
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream fields(line);
+    std::string id;
+    std::string parent;
+    MountLine mount;
+    if (fields >> id >> parent >> mount.device >> mount.root >> mount.path) out.push_back(std::move(mount));
+  }
+  return out;
+}
+
+// As mountinfo writes it.
+std::string escaped(const std::string& path) {
+  std::string out;
+  for (const char c : path) {
+    switch (c) {
+      case ' ': out += "\\040"; break;
+      case '\t': out += "\\011"; break;
+      case '\n': out += "\\012"; break;
+      case '\\': out += "\\134"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Status prepare_csi_directory(const std::string& directory, const std::optional<VolData>& data) {
+  KEELSON_TRY(base::make_directories(directory, 0750));
+  if (!data) return {};
+  return save_vol_data(directory, *data);
+}
+
+Result<bool> is_mounted(const std::string& path, Mounts& mounts) {
+  auto found = mounts.at_or_below(path);
+  if (!found.ok()) return std::move(found).error();
+  return !found->empty();
+}
+
+Status remove_csi_mount(const std::string& mount_path, Mounts& mounts) {
+  const auto mounted = is_mounted(mount_path, mounts);
+  if (!mounted.ok()) return mounted.error();
+  if (*mounted) return {};
+  const std::string volume = parent_of(mount_path);
+  KEELSON_TRY(remove_directory(mount_path));
+  KEELSON_TRY(remove_file(volume + "/" + vol_data_file));
+  return remove_directory(volume);
+}
+
+Status remove_csi_block(const std::string& root, const std::string& name, Mounts& mounts) {
+  const CsiBlockPaths paths = csi_block_paths(root, name);
+  for (const std::string& path : {paths.publish_dir, paths.staging, paths.volume}) {
+    const auto mounted = is_mounted(path, mounts);
+    if (!mounted.ok()) return mounted.error();
+    if (*mounted) return still_mounted(path);
+  }
+  KEELSON_TRY(remove_directory(paths.publish_dir));
+  KEELSON_TRY(remove_directory(paths.staging));
+  KEELSON_TRY(remove_directory(paths.devices));
+  KEELSON_TRY(remove_file(paths.data + "/" + vol_data_file));
+  KEELSON_TRY(remove_directory(paths.data));
+  return remove_directory(paths.volume);
+}
+
+Status remove_csi_block_file(const std::string& path, Mounts& mounts) {
+  const auto mounted = is_mounted(path, mounts);
+  if (!mounted.ok()) return mounted.error();
+  if (*mounted) return still_mounted(path);
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size != 0) return {};
+  return remove_file(path);
+}
+
+Result<std::string> resolve_links(const std::string& path) {
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (real == nullptr) return errno_error("resolving " + path, errno);
+  std::string out = real;
+  std::free(real);
+  return out;
+}
+
+Status apply_csi_fs_group(const std::string& path, std::int64_t gid, const std::string& change_policy) {
+  constexpr mode_t kWanted = 0660 | 0110 | S_ISGID;
+  struct stat info {};
+  if (change_policy == "OnRootMismatch" && ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+      static_cast<std::int64_t>(info.st_gid) == gid && (info.st_mode & kWanted) == kWanted) {
+    return {};
+  }
+  return apply_fs_group(path, gid);
+}
+
+std::optional<std::string> foreign_mount_of(std::string_view mountinfo, const std::string& path) {
+  const std::string wanted = escaped(path);
+  const std::vector<MountLine> mounts = lines_of(mountinfo);
+  const MountLine* own = nullptr;
+  for (const MountLine& mount : mounts) {
+    if (mount.path == wanted) own = &mount;
+  }
+  if (own == nullptr) return std::nullopt;
+  // The same directory seen from elsewhere (the root directory bound to another place) is ours, too.
+  const auto at = wanted.find("/plugins/kubernetes.io/");
+  const std::string tail = at == std::string::npos ? wanted : wanted.substr(at);
+  for (const MountLine& mount : mounts) {
+    if (mount.device != own->device || mount.root != own->root) continue;
+    if (mount.path.find(tail) == std::string::npos) return mount.path;
+  }
+  return std::nullopt;
+}
+
+}  // namespace keelson::volume
