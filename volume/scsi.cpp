@@ -122,7 +122,10 @@ Result<std::map<std::string, int>> ScsiDevices::iscsi_hosts(const std::string& i
       for (const char* kind : {"", "persistent_"}) {
         const auto address = attribute(path + kind + "address");
         const auto port = attribute(path + kind + "port");
-        if (address && port) hosts[*address + ":" + *port] = host;
+        if (!address || !port) continue;
+        hosts[*address + ":" + *port] = host;
+        // The spec writes an IPv6 address in brackets, the kernel does not.
+        if (address->find(':') != std::string::npos) hosts["[" + *address + "]:" + *port] = host;
       }
     }
   });

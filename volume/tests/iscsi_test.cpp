@@ -119,6 +119,14 @@ TEST_F(Iscsi, ASessionThatIsThereIsUsed) {
   EXPECT_EQ(programs_.count("iscsiadm -m discoverydb"), 0);
 }
 
+TEST_F(Iscsi, AnIpv6PortalIsKnownByItsBrackets) {
+  session(2, "2001:db8::1:3260", "sdb");
+  disk_.portals = {"[2001:db8::1]:3260"};
+  fs::create_symlink("../../sdb", by_path(disk_.portals[0]));
+  EXPECT_EQ(attach().value(), by_path("[2001:db8::1]:3260"));
+  EXPECT_EQ(programs_.count("iscsiadm -m node"), 0);
+}
+
 TEST_F(Iscsi, SecretsGoToIscsiadmAndIntoNoText) {
   disk_.chap_discovery = disk_.chap_session = true;
   secret_ = {{"discovery.sendtargets.auth.username", "du"},
