@@ -8,6 +8,7 @@
 
 #include "api/quantity.hpp"
 #include "base/file.hpp"
+#include "volume/huge_pages.hpp"
 #include "volume/paths.hpp"
 
 namespace keelson::volume {
@@ -37,12 +38,6 @@ Status make_parents(const Context& context, std::string_view plugin, mode_t plug
   return base::make_directories(pod + "/volumes/" + escape_plugin(plugin), plugin_mode);
 }
 
-Result<bool> is_mount_point(Mounts& mounts, const std::string& path) {
-  auto found = mounts.at_or_below(path);
-  if (!found.ok()) return std::move(found).error();
-  return std::any_of(found->begin(), found->end(), [&](const MountPoint& mount) { return mount.path == path; });
-}
-
 Status mark_ready(const std::string& directory) {
   KEELSON_TRY(base::make_directories(directory, 0750));
   return base::write_file(directory + "/ready", "", 0644);
@@ -53,29 +48,59 @@ std::int64_t tmpfs_size(const Context& context, const api::core::EmptyDirVolumeS
   return memory_volume_size(context.options.node_allocatable_memory, context.options.pod_memory_limit, limit);
 }
 
+Status mount_memory(const Context& context, const std::string& directory,
+                    const api::core::EmptyDirVolumeSource& source) {
+  const std::int64_t size = tmpfs_size(context, source);
+  if (size <= 0)
+    return Error(ErrorKind::invalid, "emptyDir on memory: the node's memory is not known, so it has no size");
+  return context.mounts.mount_tmpfs(directory, size);
+}
+
+Status mount_huge_pages(const Context& context, const std::string& directory, const std::string& size) {
+  return context.mounts.mount(
+      {.source = "nodev", .target = directory, .type = "hugetlbfs", .options = {"pagesize=" + size}});
+}
+
+// What is mounted already must be what the volume wants.
+Status check_mounted_pages(const Context& context, const std::string& directory, const std::string& size) {
+  auto table = context.mounts.entries();
+  if (!table.ok()) return std::move(table).error();
+  const std::string real = context.mounts.real_path(directory).value_or(directory);
+  const MountEntry* mounted = mount_of(*table, real);
+  if (mounted == nullptr) return Error(ErrorKind::unavailable, directory + " is no longer mounted");
+  return check_huge_pages(*mounted, size);
+}
+
 Result<HostVolume> set_up_empty_dir(const Context& context, const std::string& name,
                                     const api::core::EmptyDirVolumeSource& source) {
-  const bool memory = source.medium() == "Memory";
-  if (!memory && !source.medium().empty()) {
-    return Error(ErrorKind::unimplemented, "emptyDir medium " + source.medium() + " is not supported yet");
+  const std::string& medium = source.medium();
+  const bool memory = medium == "Memory";
+  const bool huge_pages = is_huge_pages(medium);
+  if (!memory && !huge_pages && !medium.empty()) {
+    return Error(ErrorKind::invalid, "unknown storage medium \"" + medium + "\"");
+  }
+  std::string page_size;
+  if (huge_pages) {
+    auto size = huge_page_size(context.pod.spec(), medium);
+    if (!size.ok()) return std::move(size).error();
+    page_size = std::move(*size);
   }
   const std::string& uid = context.pod.metadata().uid();
   const std::string directory = volume_dir(context.options.root, uid, empty_dir_plugin, name);
   const std::string marker = marker_dir(context.options.root, uid, name);
   const HostVolume volume{.name = name, .host_path = directory};
 
-  auto mounted = is_mount_point(context.mounts, directory);
+  auto mounted = is_mount_point(directory, context.mounts);
   if (!mounted.ok()) return std::move(mounted).error();
-  const bool there = memory ? *mounted : base::is_directory(directory);
+  if (huge_pages && *mounted) KEELSON_TRY(check_mounted_pages(context, directory, page_size));
+  const bool there = medium.empty() ? base::is_directory(directory) : *mounted;
   if (there && base::path_exists(marker + "/ready")) return volume;
 
   KEELSON_TRY(make_parents(context, empty_dir_plugin, 0755));
-  if (!*mounted) KEELSON_TRY(make_exactly(directory, 0777));
-  if (memory && !*mounted) {
-    const std::int64_t size = tmpfs_size(context, source);
-    if (size <= 0)
-      return Error(ErrorKind::invalid, "emptyDir on memory: the node's memory is not known, so it has no size");
-    KEELSON_TRY(context.mounts.mount_tmpfs(directory, size));
+  if (!*mounted) {
+    KEELSON_TRY(make_exactly(directory, 0777));
+    if (memory) KEELSON_TRY(mount_memory(context, directory, source));
+    if (huge_pages) KEELSON_TRY(mount_huge_pages(context, directory, page_size));
   }
   const auto& security = context.pod.spec().securitycontext();
   if (security.has_fsgroup()) KEELSON_TRY(apply_fs_group(directory, security.fsgroup()));

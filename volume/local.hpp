@@ -6,9 +6,9 @@
 // restart. Both block (mkdir, mount, walks): run them on the pool; values in, values out. Owner: none (free functions).
 // Thread: any, but never two calls for one pod at a time. What fails: each volume by itself; the others are set up.
 // Errors name volume and path. Every other volume type is `unimplemented` and says so. Tear-down never follows a link,
-// never crosses a mount point, and removes nothing but emptyDirs and projections: with anything else mounted or lying
-// there it fails and leaves it. Source: contract 04 §2 (directories), §3, §4 (emptyDir), §5 (hostPath), §11 (fsGroup),
-// §16 (orphan sweep).
+// never crosses a mount point, takes mounts of nfs, iscsi, fc and local volumes off their pod's directory, and removes
+// nothing but emptyDirs, projections and empty directories: with anything else mounted or lying there it fails and
+// leaves it. Source: contract 04 §2 (directories), §3, §4 (emptyDir), §5 (hostPath), §11 (fsGroup), §16 (orphan sweep).
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 
 #include "api/objects.hpp"
 #include "base/result.hpp"
+#include "volume/fs_group.hpp"
 #include "volume/mounts.hpp"
 
 namespace keelson::volume {
@@ -51,11 +52,13 @@ struct SetUpResult {
 // Volumes that no container names in volumeMounts are skipped, and so are those of projection.hpp and images.
 SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts);
 
-// Removes the pod's volumes and their sub-paths; success when there are none.
+// Removes the pod's volumes and their sub-paths; success when there are none. CSI volumes must have been unpublished,
+// block devices unmapped (block_device.hpp).
 Status tear_down(const std::string& root, const std::string& uid, Mounts& mounts);
 
-// Removes ROOT/pods/UID after tear_down(): what the containers left (logs, hosts file, termination files) goes, volumes
-// do not: any volume directory that is not empty, any file among them or any mount point is an error and stays.
+// Removes ROOT/pods/UID after tear_down(): what the containers left (logs, hosts file, termination files, links to
+// devices) goes, volumes do not: any file in a volume's directory, any mount point, and a device that is still bound
+// for the pod is an error and stays.
 Status remove_pod_dir(const std::string& root, const std::string& uid, Mounts& mounts);
 
 // --- Parts, pure or nearly so ---
@@ -66,10 +69,6 @@ std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_
 Status check_host_path(const std::string& path, const std::string& type);
 // Whether some container (init, main, ephemeral) names the volume.
 bool is_used(const api::core::PodSpec& spec, const std::string& volume);
-// fsGroup on a volume of ours: group `gid`, mode |0660 (read-only: |0440), directories also |0110 and setgid; links are
-// chowned, not followed. Stops at mount points. A single entry that fails does not stop the walk, as in the kubelet.
-enum class FsGroupAccess { read_write, read_only };
-Status apply_fs_group(const std::string& path, std::int64_t gid, FsGroupAccess access = FsGroupAccess::read_write);
 // The type of volume that is set, as the manifest writes it; emptyDir when none is.
 std::string source_type(const api::core::VolumeSource& source);
 

@@ -1,123 +1,253 @@
 #include "volume/mounts.hpp"
 
 #include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <sstream>
 
 #include "base/file.hpp"
 
 namespace keelson::volume {
 namespace {
 
-// mountinfo writes space, tab, newline and backslash as \ooo.
-std::string unescape(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto digit = [&](std::size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '7'; };
-    if (text[i] == '\\' && digit(i + 1) && digit(i + 2) && digit(i + 3)) {
-      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
-
-template <class Visit>
-void for_each_mount(std::string_view mountinfo, Visit visit) {
-  std::istringstream lines{std::string(mountinfo)};
-  std::string line;
-  while (std::getline(lines, line)) {
-    std::istringstream fields(line);
-    std::string id, parent, device, root, path, options, word, type;
-    fields >> id >> parent >> device >> root >> path >> options;
-    bool shared = false;
-    while (fields >> word && word != "-") shared = shared || word.starts_with("shared:");
-    if (word == "-" && fields >> type) visit(MountPoint{unescape(path), type}, shared);
-  }
-}
+constexpr auto kProbeLimit = std::chrono::seconds(10);
 
 // In a user namespace the kernel refuses `noswap`, and so does one that is older than 6.4: both answer EINVAL or EPERM.
 bool option_refused(int error) { return error == EINVAL || error == EPERM; }
 
+Result<std::vector<MountEntry>> read_table() {
+  auto text = base::read_file("/proc/self/mountinfo", 64u << 20);
+  if (!text.ok()) return std::move(text).error();
+  return parse_mount_table(*text);
+}
+
+Result<std::string> resolved(const std::string& path) {
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (real == nullptr) return errno_error("resolving " + path, errno);
+  std::string text = real;
+  ::free(real);
+  return text;
+}
+
+// Only the directories above are looked at, and the last element only when nothing is mounted on it.
+Result<std::string> resolved(const std::string& path, const std::vector<MountEntry>& table) {
+  const auto last = path.find_last_not_of('/');
+  if (last == std::string::npos) return std::string("/");
+  const auto slash = path.find_last_of('/', last);
+  const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1, last - slash);
+  if (name == "." || name == "..") return resolved(path);
+  auto parent = resolved(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+  if (!parent.ok()) return parent;
+  const std::string real = (*parent == "/" ? "" : *parent) + "/" + name;
+  if (is_mounted_at(table, real)) return real;
+  std::array<char, 1> target;
+  if (::readlink(real.c_str(), target.data(), target.size()) >= 0) return resolved(real);
+  if (errno == ENOENT) return errno_error("resolving " + path, errno);
+  return real;
+}
+
+struct FlagOption {
+  std::string_view option;
+  unsigned long flag;
+};
+constexpr std::array kFlagOptions{FlagOption{"ro", MS_RDONLY},         FlagOption{"nosuid", MS_NOSUID},
+                                  FlagOption{"nodev", MS_NODEV},       FlagOption{"noexec", MS_NOEXEC},
+                                  FlagOption{"noatime", MS_NOATIME},   FlagOption{"nodiratime", MS_NODIRATIME},
+                                  FlagOption{"relatime", MS_RELATIME}, FlagOption{"strictatime", MS_STRICTATIME}};
+constexpr std::array kUnsetOptions{FlagOption{"rw", MS_RDONLY}, FlagOption{"suid", MS_NOSUID},
+                                   FlagOption{"dev", MS_NODEV}, FlagOption{"exec", MS_NOEXEC},
+                                   FlagOption{"atime", MS_NOATIME}};
+struct StatfsFlag {
+  unsigned long statfs;
+  unsigned long mount;
+};
+constexpr std::array kStatfsFlags{StatfsFlag{ST_RDONLY, MS_RDONLY},    StatfsFlag{ST_NOSUID, MS_NOSUID},
+                                  StatfsFlag{ST_NODEV, MS_NODEV},      StatfsFlag{ST_NOEXEC, MS_NOEXEC},
+                                  StatfsFlag{ST_NOATIME, MS_NOATIME},  StatfsFlag{ST_NODIRATIME, MS_NODIRATIME},
+                                  StatfsFlag{ST_RELATIME, MS_RELATIME}};
+
+std::string joined(const std::vector<std::string>& options) {
+  std::string text;
+  for (const auto& option : options) text += (text.empty() ? "" : ",") + option;
+  return text;
+}
+
+// As for the kubelet: what may bring a process of its own runs in a scope of its own, so that it outlives us.
+bool wants_scope(const std::string& type) {
+  return type != "tmpfs" && type != "hugetlbfs" && type != "nfs" && type != "nfs4";
+}
+
+bool has_option(const std::vector<std::string>& options, std::string_view option) {
+  return std::find(options.begin(), options.end(), option) != options.end();
+}
+
 }  // namespace
 
-bool is_at_or_below(const std::string& path, const std::string& top) {
-  return path == top || (path.starts_with(top) && (top.ends_with('/') || path[top.size()] == '/'));
-}
-
-std::vector<MountPoint> parse_mountinfo(std::string_view text) {
-  std::vector<MountPoint> mounts;
-  for_each_mount(text, [&](MountPoint mount, bool) { mounts.push_back(std::move(mount)); });
-  return mounts;
-}
-
-// The last of the longest ones is the one that is seen.
-bool is_on_shared_mount(std::string_view mountinfo, const std::string& path) {
-  bool result = false;
-  std::size_t longest = 0;
-  for_each_mount(mountinfo, [&](const MountPoint& mount, bool shared) {
-    if (!is_at_or_below(path, mount.path) || mount.path.size() < longest) return;
-    longest = mount.path.size();
-    result = shared;
-  });
-  return result;
+unsigned long bind_flags(const std::vector<std::string>& options, unsigned long source_flags) {
+  unsigned long flags = 0;
+  for (const auto& option : options) {
+    for (const auto& row : kFlagOptions) {
+      if (row.option == option) flags |= row.flag;
+    }
+    for (const auto& row : kUnsetOptions) {
+      if (row.option == option) flags &= ~row.flag;
+    }
+  }
+  for (const auto& row : kStatfsFlags) {
+    if ((source_flags & row.statfs) != 0) flags |= row.mount;
+  }
+  return flags;
 }
 
 Status make_shared(const std::string& path) {
-  std::string real = path;
-  if (char* resolved = realpath(path.c_str(), nullptr)) {
-    real = resolved;
-    free(resolved);
-  }
-  auto text = base::read_file("/proc/self/mountinfo");
+  const std::string real = resolved(path).value_or(path);
+  auto text = base::read_file("/proc/self/mountinfo", 64u << 20);
   if (!text.ok()) return std::move(text).error();
   if (is_on_shared_mount(*text, real)) return {};
-  if (mount(real.c_str(), real.c_str(), nullptr, MS_BIND, nullptr) != 0)
+  if (::mount(real.c_str(), real.c_str(), nullptr, MS_BIND, nullptr) != 0)
     return errno_error("bind mount " + real, errno);
-  if (mount(nullptr, real.c_str(), nullptr, MS_REC | MS_SHARED, nullptr) == 0) return {};
+  if (::mount(nullptr, real.c_str(), nullptr, MS_REC | MS_SHARED, nullptr) == 0) return {};
   return errno_error("making the mount " + real + " shared", errno);
 }
 
-Result<std::vector<MountPoint>> LinuxMounts::at_or_below(const std::string& path) {
-  auto text = base::read_file("/proc/self/mountinfo");
-  if (!text.ok()) return std::move(text).error();
-  // The kernel writes real paths; ours may lead through a link (a root directory moved to another disk).
-  std::string top = path;
-  if (char* real = realpath(path.c_str(), nullptr)) {
-    top = real;
-    free(real);
-  } else if (errno == ENOENT) {
-    return std::vector<MountPoint>();
-  }
-  std::vector<MountPoint> found;
-  for (auto& mount : parse_mountinfo(*text)) {
-    if (!is_at_or_below(mount.path, top)) continue;
-    mount.path = path + mount.path.substr(top.size());
-    found.push_back(std::move(mount));
+Result<bool> is_mount_point(const std::string& path, Mounts& mounts) {
+  auto found = mounts.at_or_below(path);
+  if (!found.ok()) return std::move(found).error();
+  return std::any_of(found->begin(), found->end(), [&](const MountPoint& mount) {
+    return mount.path == path || mount.path == path + "//deleted";  // the directory under it is gone
+  });
+}
+
+Result<std::vector<std::string>> references_below(const std::string& path, const std::string& top, Mounts& mounts) {
+  auto table = mounts.entries();
+  if (!table.ok()) return std::move(table).error();
+  std::vector<std::string> found;
+  const auto real = mounts.real_path(path);
+  if (!real.ok() && real.error().kind() == ErrorKind::not_found) return found;
+  if (!real.ok()) return real.error();
+  const std::string real_top = mounts.real_path(top).value_or(top);
+  for (auto& reference : mount_references(*table, *real)) {
+    // Spelled as the caller spells the top.
+    if (is_at_or_below(reference, real_top)) found.push_back(top + reference.substr(real_top.size()));
   }
   return found;
 }
 
+LinuxMounts::LinuxMounts()
+    : LinuxMounts([]() -> Programs& {
+        static HostPrograms programs;  // holds nothing
+        return programs;
+      }()) {}
+
+Result<std::vector<MountPoint>> LinuxMounts::at_or_below(const std::string& path) {
+  auto table = read_table();
+  if (!table.ok()) return std::move(table).error();
+  // The kernel writes real paths; ours may lead through a link (a root directory moved to another disk).
+  const auto real = resolved(path, *table);
+  if (!real.ok() && real.error().kind() == ErrorKind::not_found) return std::vector<MountPoint>();
+  const std::string top = real.value_or(path);
+  std::vector<MountPoint> found;
+  for (auto& entry : *table) {
+    if (is_at_or_below(entry.path, top)) found.push_back({path + entry.path.substr(top.size()), entry.type});
+  }
+  return found;
+}
+
+Result<std::vector<MountEntry>> LinuxMounts::entries() { return read_table(); }
+
+Result<std::string> LinuxMounts::real_path(const std::string& path) {
+  auto table = read_table();
+  if (!table.ok()) return std::move(table).error();
+  return resolved(path, *table);
+}
+
 Status LinuxMounts::mount_tmpfs(const std::string& path, std::int64_t size) {
   const std::string options = "size=" + std::to_string(size);
-  if (mount("tmpfs", path.c_str(), "tmpfs", 0, (options + ",noswap").c_str()) == 0) return {};
-  if (option_refused(errno) && mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) == 0) return {};
+  if (::mount("tmpfs", path.c_str(), "tmpfs", 0, (options + ",noswap").c_str()) == 0) return {};
+  if (option_refused(errno) && ::mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) == 0) return {};
   return errno_error("mount tmpfs (" + options + ") on " + path, errno);
 }
 
 Status LinuxMounts::bind(const std::string& source, const std::string& target) {
-  if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
+  if (::mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
   return errno_error("bind mount " + source + " on " + target, errno);
 }
 
+Status LinuxMounts::bind_with(const std::string& source, const std::string& target,
+                              const std::vector<std::string>& options) {
+  if (has_option(options, "_netdev")) {
+    // Only mount(8) writes down what the system is told by it at shutdown: that this needs the network.
+    const std::string what = "bind mount " + source + " on " + target;
+    auto done = run_checked(programs_, {.argv = {"mount", "-o", "bind,_netdev", source, target}}, what);
+    if (!done.ok()) return std::move(done).error();
+  } else {
+    KEELSON_TRY(bind(source, target));
+  }
+  struct statfs info {};
+  int failed = ::statfs(source.c_str(), &info) == 0 ? 0 : errno;
+  if (failed == 0) {
+    const unsigned long flags = bind_flags(options, static_cast<unsigned long>(info.f_flags));
+    if (::mount(nullptr, target.c_str(), nullptr, MS_BIND | MS_REMOUNT | flags, nullptr) == 0) return {};
+    failed = errno;
+  }
+  // With other options than asked for (writable, say) it must not be there.
+  (void)unmount(target);
+  return errno_error("setting the options (" + joined(options) + ") of the bind mount " + target, failed);
+}
+
+bool LinuxMounts::has_systemd() {
+  if (systemd_ == Answer::unknown) {
+    const auto probe = programs_.run(
+        {.argv = {"systemd-run", "--description=Kubernetes systemd probe", "--scope", "true"}, .limit = kProbeLimit});
+    systemd_ = probe.ok() && probe->ok() ? Answer::yes : Answer::no;
+  }
+  return systemd_ == Answer::yes;
+}
+
+Status LinuxMounts::mount(const FileSystemMount& wanted) {
+  ProgramRequest request{.limit = wanted.limit};
+  if (wants_scope(wanted.type) && has_systemd()) {
+    request.argv = {"systemd-run", "--description=Kubernetes transient mount for " + wanted.target, "--scope", "--"};
+  }
+  request.argv.emplace_back("mount");
+  std::string what = "mount failed: mount";
+  const auto add = [&](const std::string& word) {
+    request.argv.push_back(word);
+    what += " " + word;
+  };
+  if (!wanted.type.empty()) {
+    add("-t");
+    add(wanted.type);
+  }
+  if (!wanted.options.empty()) {
+    add("-o");
+    add(joined(wanted.options));
+  }
+  add(wanted.source);
+  add(wanted.target);
+  auto done = run_checked(programs_, request, what);
+  if (!done.ok()) return std::move(done).error();
+  return {};
+}
+
 Status LinuxMounts::unmount(const std::string& path) {
-  if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) return {};
+  if (::umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) return {};
   return errno_error("unmount " + path, errno);
+}
+
+Status LinuxMounts::unmount_by_force(const std::string& path, std::chrono::milliseconds patience) {
+  auto done = programs_.run({.argv = {"umount", path}, .limit = patience});
+  if (!done.ok() && done.error().kind() == ErrorKind::deadline_exceeded) {
+    done = programs_.run({.argv = {"umount", "-f", path}, .limit = patience});
+  }
+  if (!done.ok()) return std::move(done).error().wrap("unmount " + path);
+  if (done->ok() || done->err.find("not mounted") != std::string::npos) return {};
+  return Error(ErrorKind::unavailable, "unmount " + path + ": " + ending_of(*done));
 }
 
 }  // namespace keelson::volume

@@ -10,11 +10,26 @@ std::string escape_plugin(std::string_view plugin) {
   return escaped;
 }
 
+std::string unescape_plugin(std::string_view escaped) {
+  std::string plugin(escaped);
+  std::replace(plugin.begin(), plugin.end(), '~', '/');
+  return plugin;
+}
+
 std::string pod_dir(const std::string& root, const std::string& uid) { return root + "/pods/" + uid; }
 
 std::string volume_dir(const std::string& root, const std::string& uid, std::string_view plugin,
                        const std::string& name) {
   return pod_dir(root, uid) + "/volumes/" + escape_plugin(plugin) + "/" + name;
+}
+
+std::string volume_device(const std::string& root, const std::string& uid, std::string_view plugin,
+                          const std::string& name) {
+  return pod_dir(root, uid) + "/volumeDevices/" + escape_plugin(plugin) + "/" + name;
+}
+
+std::string plugin_dir(const std::string& root, std::string_view plugin) {
+  return root + "/plugins/" + std::string(plugin);
 }
 
 std::string marker_dir(const std::string& root, const std::string& uid, const std::string& marker) {

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/file.hpp"
@@ -10,12 +9,6 @@
 
 namespace keelson::volume {
 namespace {
-
-Result<bool> is_mount_point(Mounts& mounts, const std::string& path) {
-  auto found = mounts.at_or_below(path);
-  if (!found.ok()) return std::move(found).error();
-  return std::any_of(found->begin(), found->end(), [&](const MountPoint& mount) { return mount.path == path; });
-}
 
 Status make_directory_with(const std::string& path, mode_t mode) {
   KEELSON_TRY(base::make_directories(path, mode));
@@ -28,7 +21,7 @@ Status make_place(const std::string& uid, const Projection& projection, const Lo
   const std::string pod = pod_dir(options.root, uid);
   const std::string directory = volume_dir(options.root, uid, projection.plugin, projection.name);
   const std::string marker = marker_dir(options.root, uid, "wrapped_" + projection.name);
-  auto mounted = is_mount_point(mounts, directory);
+  auto mounted = is_mount_point(directory, mounts);
   if (!mounted.ok()) return mounted.error();
   const bool there = projection.in_memory ? *mounted : base::is_directory(directory);
   if (there && base::path_exists(marker + "/ready")) return {};

@@ -73,12 +73,6 @@ Status make_missing(int root, const SubPath& wanted) {
 
 bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
-Result<bool> is_mounted(const std::string& path, Mounts& mounts) {
-  auto found = mounts.at_or_below(path);
-  if (!found.ok()) return std::move(found).error();
-  return std::any_of(found->begin(), found->end(), [&](const MountPoint& mount) { return mount.path == path; });
-}
-
 Status make_target(const std::string& target, bool directory) {
   KEELSON_TRY(base::make_directories(target.substr(0, target.find_last_of('/')), 0750));
   if (directory) return base::make_directories(target, 0750);
@@ -97,7 +91,7 @@ Status bind_to_target(int source, const SubPath& wanted, Mounts& mounts) {
   struct stat info {};
   if (::fstat(source, &info) != 0) return failed("looking at", wanted);
   for (int i = 0; i < kTries; ++i) {
-    const auto mounted = is_mounted(wanted.target, mounts);
+    const auto mounted = is_mount_point(wanted.target, mounts);
     if (!mounted.ok()) return mounted.error();
     if (!*mounted) break;
     struct stat bound {};
@@ -130,7 +124,7 @@ Status remove_directory(const std::string& path) {
 
 Status clear_one(const std::string& path, Mounts& mounts) {
   for (int i = 0; i < kTries; ++i) {
-    const auto mounted = is_mounted(path, mounts);
+    const auto mounted = is_mount_point(path, mounts);
     if (!mounted.ok()) return mounted.error();
     if (!*mounted) break;
     KEELSON_TRY(mounts.unmount(path));

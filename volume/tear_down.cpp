@@ -1,16 +1,28 @@
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/file.hpp"
+#include "volume/fc.hpp"
+#include "volume/iscsi.hpp"
 #include "volume/local.hpp"
+#include "volume/local_volume.hpp"
+#include "volume/mount_point.hpp"
+#include "volume/nfs.hpp"
 #include "volume/paths.hpp"
 #include "volume/sub_path.hpp"
 
 namespace keelson::volume {
 namespace {
+
+constexpr std::string_view kCsiPlugin = "kubernetes.io/csi";
+constexpr int kMaxDepth = 128;  // of directories that are left in a volume's
 
 Error left_alone(const std::string& path, const std::string& why) {
   return Error(ErrorKind::unavailable, path + " stays: " + why, EBUSY);
@@ -46,12 +58,32 @@ Status tear_down_own(const std::string& root, const std::string& uid, const std:
   return base::remove_tree(directory);
 }
 
-bool is_own(const std::string& escaped_plugin) {
-  for (const std::string_view plugin :
-       {empty_dir_plugin, config_map_plugin, secret_plugin, downward_api_plugin, projected_plugin}) {
-    if (escaped_plugin == escape_plugin(plugin)) return true;
-  }
-  return false;
+template <std::size_t N>
+bool is_one_of(const std::string& escaped_plugin, const std::array<std::string_view, N>& plugins) {
+  return std::any_of(plugins.begin(), plugins.end(),
+                     [&](std::string_view plugin) { return escaped_plugin == escape_plugin(plugin); });
+}
+
+constexpr std::array kOwn{empty_dir_plugin, config_map_plugin, secret_plugin, downward_api_plugin, projected_plugin};
+// What is at the volume's directory is a mount; what it shows is not ours.
+constexpr std::array kMounted{nfs_plugin, iscsi_plugin, fc_plugin, local_plugin};
+
+// Its driver takes a CSI volume off; here goes only what is empty then.
+Status tear_down_csi(const std::string& directory, Mounts& mounts) {
+  auto found = mounts.at_or_below(directory);
+  if (!found.ok()) return std::move(found).error();
+  if (!found->empty()) return left_alone(directory, "its driver has not unpublished it yet");
+  KEELSON_TRY(remove_empty_directory(directory + "/mount"));
+  return remove_empty_directory(directory);
+}
+
+Status tear_down_one(const std::string& root, const std::string& uid, const std::string& plugin,
+                     const std::string& name, Mounts& mounts) {
+  if (is_one_of(plugin, kOwn)) return tear_down_own(root, uid, plugin, name, mounts);
+  const std::string directory = pod_dir(root, uid) + "/volumes/" + plugin + "/" + name;
+  if (is_one_of(plugin, kMounted)) return clean_up_mount_point(directory, mounts);
+  if (plugin == escape_plugin(kCsiPlugin)) return tear_down_csi(directory, mounts);
+  return left_alone(directory, "volumes of this type are not managed by this agent yet");
 }
 
 Status no_mounts_below(const std::string& path, Mounts& mounts) {
@@ -61,29 +93,53 @@ Status no_mounts_below(const std::string& path, Mounts& mounts) {
   return {};
 }
 
-Status remove_empty_directory(const std::string& path) {
-  if (rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
-  if (errno == ENOTEMPTY || errno == EEXIST) return left_alone(path, "it still holds data");
-  if (errno == ENOTDIR) return left_alone(path, "it is a file where a directory was expected");
+// A device that is bound under the pod's UID belongs to a link in its directory.
+Status no_device_of(const std::string& root, const std::string& uid, Mounts& mounts) {
+  auto found = mounts.at_or_below(root + "/plugins");
+  if (!found.ok()) return std::move(found).error();
+  for (const auto& mount : *found) {
+    if (mount.path.ends_with("/" + uid)) {
+      return left_alone(pod_dir(root, uid), "its block device is still mapped at " + mount.path);
+    }
+  }
+  return {};
+}
+
+base::UniqueFd open_within(int dir_fd, const std::string& name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
+  return base::UniqueFd(static_cast<int>(::syscall(SYS_openat2, dir_fd, name.c_str(), &how, sizeof how)));
+}
+
+// A tree of nothing but directories, from the deepest up, by rmdir alone; anything else in it is somebody's data.
+Status remove_directories(int parent, const std::string& name, const std::string& path, int depth = 0) {
+  const base::UniqueFd directory = open_within(parent, name);
+  if (!directory && errno == ENOENT) return {};
+  if (!directory && errno == EXDEV) return left_alone(path, "something is mounted there");
+  if (!directory && (errno == ENOTDIR || errno == ELOOP)) {
+    return left_alone(path.substr(0, path.find_last_of('/')), "it still holds data (" + name + ")");
+  }
+  if (!directory) return errno_error("open " + path, errno);
+  if (depth > kMaxDepth) return left_alone(path, "its directories are too deep");
+  // By the descriptor: the path may be another's by now.
+  auto names = base::list_directory("/proc/self/fd/" + std::to_string(directory.get()));
+  if (!names.ok()) return std::move(names).error().wrap("reading " + path);
+  Status first;
+  for (const auto& inner : *names) {
+    Status removed = remove_directories(directory.get(), inner, path + "/" + inner, depth + 1);
+    if (first.ok() && !removed.ok()) first = std::move(removed);
+  }
+  if (!first.ok()) return first;
+  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+  if (errno == EBUSY) return left_alone(path, "something is mounted there");
   return errno_error("rmdir " + path, errno);
 }
 
-// volumes/PLUGIN~/NAME by rmdir only: what is not empty is somebody's data.
-Status remove_volumes_tree(const std::string& volumes) {
-  auto plugins = names_in(volumes);
-  if (!plugins.ok()) return std::move(plugins).error();
-  for (const auto& plugin : *plugins) {
-    const std::string path = volumes + "/" + plugin;
-    struct stat info {};
-    if (lstat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
-      return left_alone(path, "it is a file where a directory was expected");
-    }
-    auto names = names_in(path);
-    if (!names.ok()) return std::move(names).error();
-    for (const auto& name : *names) KEELSON_TRY(remove_empty_directory(path + "/" + name));
-    KEELSON_TRY(remove_empty_directory(path));
-  }
-  return remove_empty_directory(volumes);
+Status remove_volumes_tree(const std::string& pod) {
+  const base::UniqueFd parent(::open(pod.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!parent) return errno_error("open " + pod, errno);
+  return remove_directories(parent.get(), "volumes", pod + "/volumes");
 }
 
 }  // namespace
@@ -105,27 +161,26 @@ Status tear_down(const std::string& root, const std::string& uid, Mounts& mounts
       keep_first(std::move(names).error());
       continue;
     }
-    for (const auto& name : *names) {
-      if (is_own(plugin)) {
-        keep_first(tear_down_own(root, uid, plugin, name, mounts));
-      } else {
-        const std::string path = volumes + "/" + plugin + "/" + name;
-        keep_first(left_alone(path, "volumes of this type are not managed by this agent yet"));
-      }
-    }
+    for (const auto& name : *names) keep_first(tear_down_one(root, uid, plugin, name, mounts));
   }
   return first;
 }
 
+// The steps of the orphan sweep; the caller has made sure that no volume of the pod is in use any more.
 Status remove_pod_dir(const std::string& root, const std::string& uid, Mounts& mounts) {
   KEELSON_TRY(check_element("pod uid", uid));
   const std::string pod = pod_dir(root, uid);
   if (!base::path_exists(pod)) return {};
   KEELSON_TRY(no_mounts_below(pod, mounts));
-  KEELSON_TRY(remove_volumes_tree(pod + "/volumes"));
+  KEELSON_TRY(no_device_of(root, uid, mounts));
+  KEELSON_TRY(clear_sub_paths(root, uid, mounts));
+  KEELSON_TRY(remove_volumes_tree(pod));
   auto rest = names_in(pod);
   if (!rest.ok()) return std::move(rest).error();
-  for (const auto& name : *rest) KEELSON_TRY(base::remove_tree(pod + "/" + name));
+  for (const auto& name : *rest) {
+    if (name == "volumes") return left_alone(pod, "volumes were found after they were removed");
+    KEELSON_TRY(base::remove_tree(pod + "/" + name));
+  }
   return remove_empty_directory(pod);
 }
 

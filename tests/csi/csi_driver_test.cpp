@@ -199,7 +199,7 @@ TEST_F(CsiOnANode, ADriverThatCannotSayWhoTheNodeIsIsToldAndTriedAgain) {
   make_service();
   driver_->start();
   ASSERT_TRUE(until([&] { return service_->drivers().find(kDriver).has_value() && driver_->requests().size() >= 6; }))
-      << log();
+      << log() << ::testing::PrintToString(driver_->methods());
   const auto requests = driver_->requests();
   EXPECT_THAT(driver_->methods(), ElementsAre("GetInfo", "NodeGetInfo", "NotifyRegistrationStatus", "GetInfo",
                                               "NodeGetInfo", "NotifyRegistrationStatus"));

@@ -3,12 +3,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -18,6 +16,7 @@
 #include "base/file.hpp"
 #include "volume/paths.hpp"
 #include "volume/tests/fake_mounts.hpp"
+#include "volume/tests/own_mounts.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -160,7 +159,7 @@ TEST_F(LocalVolumeTest, OneBadVolumeDoesNotStopTheOthersAndIsNamed) {
   EXPECT_EQ(result.failures[0].event_message(),
             "MountVolume.SetUp failed for volume \"far\" : volume type nfs is not supported yet");
   EXPECT_EQ(result.failures[0].error.kind(), ErrorKind::unimplemented);
-  EXPECT_THAT(result.failures[1].event_message(), HasSubstr("medium HugePages-2Mi is not supported yet"));
+  EXPECT_THAT(result.failures[1].event_message(), HasSubstr("there is no resource request for huge pages"));
   EXPECT_EQ(
       result.failures[2].event_message(),
       "MountVolume.SetUp failed for volume \"host\" : hostPath type check failed: /no/such/place is not a directory");
@@ -187,24 +186,6 @@ TEST_F(LocalVolumeTest, AppliesTheFsGroupToAnEmptyDir) {
   struct stat info {};
   stat(directory.c_str(), &info);
   EXPECT_EQ(info.st_gid, geteuid() == 0 ? 2000u : getegid());
-}
-
-TEST_F(LocalVolumeTest, FsGroupDoesNotFollowLinks) {
-  const std::string tree = top_ + "/tree";
-  ASSERT_TRUE(base::make_directories(tree + "/sub", 0700).ok());
-  ASSERT_TRUE(base::make_directories(top_ + "/outside", 0700).ok());
-  ASSERT_TRUE(base::write_file(top_ + "/outside/file", "x", 0600).ok());
-  ASSERT_TRUE(base::write_file(tree + "/sub/file", "x", 0600).ok());
-  std::filesystem::create_symlink(top_ + "/outside", tree + "/dir-link");
-  std::filesystem::create_symlink(top_ + "/outside/file", tree + "/file-link");
-  ASSERT_EQ(mkfifo((tree + "/fifo").c_str(), 0600), 0);
-  ASSERT_TRUE(apply_fs_group(tree, own_gid()).ok());
-  EXPECT_EQ(mode(tree), 02770u);
-  EXPECT_EQ(mode(tree + "/sub"), 02770u);
-  EXPECT_EQ(mode(tree + "/sub/file"), 0660u);
-  EXPECT_EQ(mode(tree + "/fifo"), 0660u);
-  EXPECT_EQ(mode(top_ + "/outside"), 0700u);
-  EXPECT_EQ(mode(top_ + "/outside/file"), 0600u);
 }
 
 TEST_F(LocalVolumeTest, HostPathTypesFollowTheTable) {
@@ -312,7 +293,7 @@ TEST_F(LocalVolumeTest, TearDownLeavesWhatSomebodyMountedInside) {
 }
 
 TEST_F(LocalVolumeTest, PodDirectoryKeepsVolumeDataOfTypesWeDoNotKnow) {
-  const std::string nfs = in_pod("volumes/kubernetes.io~nfs/share");
+  const std::string nfs = in_pod("volumes/vendor~flex/share");
   ASSERT_TRUE(base::make_directories(nfs, 0750).ok());
   ASSERT_TRUE(base::write_file(nfs + "/precious", "x", 0600).ok());
   EXPECT_THAT(tear_down().error().to_string(), HasSubstr("not managed by this agent yet"));
@@ -322,34 +303,6 @@ TEST_F(LocalVolumeTest, PodDirectoryKeepsVolumeDataOfTypesWeDoNotKnow) {
   ASSERT_TRUE(base::write_file(in_pod("volumes/stray"), "x", 0600).ok());
   EXPECT_FALSE(remove_pod_dir(options_.root, "uid-1", mounts_).ok());
   EXPECT_TRUE(path_exists(in_pod("volumes/stray")));
-}
-
-TEST(SharedMounts, TheMountThatIsSeenDecides) {
-  const std::string table =
-      "22 1 0:21 / / rw,relatime shared:1 - ext4 /dev/sda rw\n"
-      "23 22 0:22 / /var rw master:1 - ext4 /dev/sdb rw\n"
-      "24 23 0:23 / /var/lib/my\\040kubelet rw master:1 shared:7 - tmpfs tmpfs rw\n"
-      "25 24 0:24 / /var/lib/my\\040kubelet rw - tmpfs tmpfs rw\n"
-      "26 23 0:25 / /var/lib/a rw shared:9 - tmpfs tmpfs rw\n";
-  EXPECT_TRUE(is_on_shared_mount(table, "/etc"));
-  EXPECT_FALSE(is_on_shared_mount(table, "/var"));
-  EXPECT_FALSE(is_on_shared_mount(table, "/var/log"));
-  EXPECT_TRUE(is_on_shared_mount(table, "/various")) << "no part of /var";
-  EXPECT_FALSE(is_on_shared_mount(table, "/var/lib/my kubelet/pods")) << "the later mount hides the earlier";
-  EXPECT_TRUE(is_on_shared_mount(table, "/var/lib/a/b"));
-  EXPECT_FALSE(is_on_shared_mount("", "/"));
-}
-
-// With the kernel's own mount table, in a mount namespace of the child only. Exit status 77: not allowed here.
-template <class Function>
-void in_own_mount_namespace(Function function) {
-  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
-  EXPECT_EXIT(
-      {
-        if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) _exit(77);
-        _exit(function());
-      },
-      [](int status) { return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77); }, "");
 }
 
 TEST_F(LocalVolumeTest, MemoryIsARealTmpfsAndGoesAgain) {
@@ -398,19 +351,6 @@ TEST_F(LocalVolumeTest, ARealBindMountInsideAnEmptyDirSurvives) {
     return path_exists(top_ + "/host/precious") ? 0 : 6;
   });
   EXPECT_TRUE(path_exists(top_ + "/host/precious"));
-}
-
-TEST(MountInfo, ReadsPathsWithSpacesAndOptionalFields) {
-  const auto mounts = parse_mountinfo(
-      "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-      "40 22 0:35 / /var/a\\040b rw - tmpfs tmpfs rw,size=8192k\n"
-      "garbage\n"
-      "41 22 0:36 / /x rw master:2 propagate_from:1 - nfs4 srv:/x rw\n");
-  EXPECT_THAT(mounts, ElementsAre(MountPoint{"/", "ext4"}, MountPoint{"/var/a b", "tmpfs"}, MountPoint{"/x", "nfs4"}));
-  EXPECT_TRUE(is_at_or_below("/a/b", "/a"));
-  EXPECT_TRUE(is_at_or_below("/a", "/a"));
-  EXPECT_FALSE(is_at_or_below("/ab", "/a"));
-  EXPECT_TRUE(is_at_or_below("/a", "/"));
 }
 
 // Names and modes of a recorded kubelet pod with the volumes that are done here.

@@ -55,7 +55,9 @@ void CsiDriverProcess::stop() {
 }
 
 void CsiDriverProcess::set_faults(const json& faults) {
-  (void)base::write_file_atomically(directory_ + "/faults", faults.dump(), 0644);
+  // They may be wanted before the driver starts.
+  KEELSON_CHECK(base::make_directories(directory_, 0755).ok());
+  KEELSON_CHECK(base::write_file_atomically(directory_ + "/faults", faults.dump(), 0644).ok());
 }
 
 std::vector<json> CsiDriverProcess::requests() const {
