@@ -1,20 +1,15 @@
 #include "base/process.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 #include <memory>
 
-#include "base/file.hpp"
 #include "base/gate.hpp"
+#include "base/spawn.hpp"
 #include "base/when_all.hpp"
 
 namespace keelson::base {
@@ -23,70 +18,6 @@ namespace {
 using Stream = boost::asio::posix::stream_descriptor;
 
 constexpr Duration kDeathLimit = std::chrono::seconds(5);  // from SIGKILL to its end
-
-struct Pipe {
-  UniqueFd read;
-  UniqueFd write;
-};
-
-Result<Pipe> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe", errno);
-  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-// What the program reads: the text from its start, then the end of the file.
-Result<UniqueFd> input_of(const std::string& text) {
-  UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
-  if (!fd) return errno_error("memfd_create", errno);
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t wrote = ::pwrite(fd.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return errno_error("write a program's input", errno);
-    done += static_cast<std::size_t>(wrote);
-  }
-  return fd;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> all;
-  for (auto& text : texts) all.push_back(text.data());
-  all.push_back(nullptr);
-  return all;
-}
-
-// posix_spawn's two option objects.
-class SpawnOptions {
- public:
-  SpawnOptions(int in, int out, int err) {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawn_file_actions_adddup2(&actions_, in, STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, out, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, err, STDERR_FILENO);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    ::posix_spawnattr_init(&attributes_);
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    ::posix_spawnattr_setsigmask(&attributes_, &signals);
-    for (const int number : {SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&signals, number);
-    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
-    ::posix_spawnattr_setpgroup(&attributes_, 0);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnOptions() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnOptions(const SpawnOptions&) = delete;
-  SpawnOptions& operator=(const SpawnOptions&) = delete;
-
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
 
 // A child process and the ends of its pipes; killed with its group when it is still there at the end.
 class Child {
@@ -100,28 +31,17 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   Status start(ProcessRequest& request) {
-    auto input = input_of(request.input);
-    if (!input.ok()) return std::move(input).error();
-    auto out_pipe = make_pipe();
-    if (!out_pipe.ok()) return std::move(out_pipe).error();
-    auto err_pipe = make_pipe();
-    if (!err_pipe.ok()) return std::move(err_pipe).error();
     std::vector<std::string> arguments = {request.command};
     arguments.insert(arguments.end(), request.args.begin(), request.args.end());
     std::vector<std::string> variables;
     for (const auto& [name, value] : request.environment) variables.push_back(name + "=" + value);
-    const SpawnOptions options(input->get(), out_pipe->write.get(), err_pipe->write.get());
-    const int failed = ::posix_spawnp(&pid_, request.command.c_str(), options.actions(), options.attributes(),
-                                      pointers(arguments).data(), pointers(variables).data());
-    if (failed != 0) {
-      pid_ = -1;
-      return errno_error("start " + request.command, failed);
-    }
-    UniqueFd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-    if (!pid_fd) return errno_error("pidfd_open", errno);
-    ended.assign(pid_fd.release());
-    out.assign(out_pipe->read.release());
-    err.assign(err_pipe->read.release());
+    StartedProgram started;
+    Status done = start_program(std::move(arguments), std::move(variables), request.input, started);
+    pid_ = started.pid;
+    if (!done.ok()) return done;
+    ended.assign(started.ended.release());
+    out.assign(started.out.release());
+    err.assign(started.err.release());
     return {};
   }
   void kill() {

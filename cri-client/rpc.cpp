@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/rpc.hpp"
+
 namespace keelson::cri {
 
 namespace {
@@ -13,31 +15,26 @@ enum Code {
   kUnavailable = 14,
 };
 
-struct CodeRow {
-  std::string_view name;
-  ErrorKind kind;
+// In the order of google.rpc.Code, as the runtime means them.
+constexpr std::array<ErrorKind, 17> kKinds{
+    ErrorKind::internal,           // OK
+    ErrorKind::unavailable,        // Canceled
+    ErrorKind::internal,           // Unknown
+    ErrorKind::invalid,            // InvalidArgument
+    ErrorKind::deadline_exceeded,  // DeadlineExceeded
+    ErrorKind::not_found,          // NotFound
+    ErrorKind::already_exists,     // AlreadyExists
+    ErrorKind::permission_denied,  // PermissionDenied
+    ErrorKind::exhausted,          // ResourceExhausted
+    ErrorKind::internal,           // FailedPrecondition
+    ErrorKind::conflict,           // Aborted
+    ErrorKind::invalid,            // OutOfRange
+    ErrorKind::unimplemented,      // Unimplemented
+    ErrorKind::internal,           // Internal
+    ErrorKind::unavailable,        // Unavailable
+    ErrorKind::internal,           // DataLoss
+    ErrorKind::permission_denied,  // Unauthenticated
 };
-
-// In the order of google.rpc.Code.
-constexpr std::array<CodeRow, 17> kCodes{{
-    {"OK", ErrorKind::internal},
-    {"Canceled", ErrorKind::unavailable},
-    {"Unknown", ErrorKind::internal},
-    {"InvalidArgument", ErrorKind::invalid},
-    {"DeadlineExceeded", ErrorKind::deadline_exceeded},
-    {"NotFound", ErrorKind::not_found},
-    {"AlreadyExists", ErrorKind::already_exists},
-    {"PermissionDenied", ErrorKind::permission_denied},
-    {"ResourceExhausted", ErrorKind::exhausted},
-    {"FailedPrecondition", ErrorKind::internal},
-    {"Aborted", ErrorKind::conflict},
-    {"OutOfRange", ErrorKind::invalid},
-    {"Unimplemented", ErrorKind::unimplemented},
-    {"Internal", ErrorKind::internal},
-    {"Unavailable", ErrorKind::unavailable},
-    {"DataLoss", ErrorKind::internal},
-    {"Unauthenticated", ErrorKind::permission_denied},
-}};
 
 // Could the call have taken effect? Not when there was no connection to send it on. A connection that broke under a
 // call that changes something leaves it open, and so does a runtime that gave it up half way because it shuts down
@@ -47,8 +44,8 @@ ErrorKind kind_of(const Rpc& call, const Outcome& outcome) {
   if (outcome.stopped) return ErrorKind::cancelled;
   const bool gave_up = outcome.code == kUnavailable || outcome.code == kCancelled;
   if (gave_up && call.changes && !outcome.never_sent) return ErrorKind::maybe_applied;
-  const bool known = outcome.code > 0 && outcome.code < static_cast<int>(kCodes.size());
-  return known ? kCodes[outcome.code].kind : ErrorKind::internal;
+  const bool known = outcome.code > 0 && outcome.code < static_cast<int>(kKinds.size());
+  return known ? kKinds[outcome.code] : ErrorKind::internal;
 }
 
 std::string text_of(const Outcome& outcome) {
@@ -79,14 +76,9 @@ std::optional<base::Duration> time_limit(Limit limit, base::Duration request_tim
   return request_timeout;
 }
 
-std::string_view code_name(int code) {
-  if (code < 0 || code >= static_cast<int>(kCodes.size())) return "Unknown";
-  return kCodes[code].name;
-}
-
 Error to_error(const Rpc& call, const Outcome& outcome) {
   return Error(kind_of(call, outcome),
-               "rpc error: code = " + std::string(code_name(outcome.code)) + " desc = " + text_of(outcome),
+               "rpc error: code = " + std::string(base::rpc_code_name(outcome.code)) + " desc = " + text_of(outcome),
                outcome.code);
 }
 

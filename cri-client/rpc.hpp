@@ -99,8 +99,6 @@ struct Outcome {
   bool ok() const { return code == 0; }
 };
 
-// "NotFound", as Go's gRPC prints codes in errors that users know.
-std::string_view code_name(int code);
 // "rpc error: code = NotFound desc = ...": the text that ends up in events and statuses. Error::code() is the gRPC
 // code.
 Error to_error(const Rpc& call, const Outcome& outcome);

@@ -122,18 +122,8 @@ Result<std::string> attach_fc(const FcDisk& disk, const FcHost& host) {
 
 DiskMounted mount_fc_device(const FcDisk& disk, const std::string& device, const std::string& fs_type,
                             const std::vector<std::string>& options, const FcHost& host) {
-  DiskMounted outcome;
-  const std::string directory = fc_global_dir(host.root, disk, FcUse::file_system);
-  const auto mounted = is_mount_point(directory, host.mounts);
-  if (mounted.ok() && *mounted) return outcome;
-  Status made = mounted.ok() ? base::make_directories(directory, 0750) : Status(mounted.error());
-  if (!made.ok()) {
-    outcome.failure = std::move(made).error();
-    return outcome;
-  }
-  outcome = format_and_mount({device, directory, fs_type, options}, host.programs, host.mounts);
-  if (outcome.failure) (void)remove_empty_directory(directory);
-  return outcome;
+  return mount_device({device, fc_global_dir(host.root, disk, FcUse::file_system), fs_type, options}, host.programs,
+                      host.mounts);
 }
 
 Result<std::string> unmount_fc(const std::string& global_dir, const FcHost& host) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/file.hpp"
+#include "volume/mount_point.hpp"
+
 namespace keelson::volume {
 namespace {
 
@@ -117,6 +120,20 @@ DiskMounted format_and_mount(const DiskMount& wanted, Programs& programs, Mounts
     outcome.failure = std::move(mounted).error();
     outcome.mismatch = !format_found->empty() && *format_found != type;
   }
+  return outcome;
+}
+
+DiskMounted mount_device(const DiskMount& wanted, Programs& programs, Mounts& mounts) {
+  DiskMounted outcome;
+  const auto mounted = is_mount_point(wanted.target, mounts);
+  if (mounted.ok() && *mounted) return outcome;
+  Status made = mounted.ok() ? base::make_directories(wanted.target, 0750) : Status(mounted.error());
+  if (!made.ok()) {
+    outcome.failure = std::move(made).error();
+    return outcome;
+  }
+  outcome = format_and_mount(wanted, programs, mounts);
+  if (outcome.failure) (void)remove_empty_directory(wanted.target);
   return outcome;
 }
 

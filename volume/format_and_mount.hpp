@@ -33,6 +33,9 @@ struct DiskMounted {
 };
 
 DiskMounted format_and_mount(const DiskMount& wanted, Programs& programs, Mounts& mounts);
+// The same at a target that is made for it, unless something is mounted there already. After a failure it is taken away
+// again if it is empty.
+DiskMounted mount_device(const DiskMount& wanted, Programs& programs, Mounts& mounts);
 
 // The file system's type; empty: the disk is blank; kPartitions: it has a partition table, or something like one.
 inline constexpr std::string_view kPartitions = "unknown data, probably partitions";

@@ -254,16 +254,8 @@ Result<std::string> attach_iscsi(const IscsiDisk& disk, IscsiUse use, const Iscs
 
 DiskMounted mount_iscsi_device(const IscsiDisk& disk, const std::string& device, const std::string& fs_type,
                                const std::vector<std::string>& options, const IscsiHost& host) {
-  DiskMounted outcome;
-  const std::string directory = iscsi_global_dir(host.root, disk, IscsiUse::file_system);
-  const auto mounted = is_mount_point(directory, host.mounts);
-  if (mounted.ok() && *mounted) return outcome;
-  Status made = mounted.ok() ? base::make_directories(directory, 0750) : Status(mounted.error());
-  if (!made.ok()) {
-    outcome.failure = std::move(made).error();
-    return outcome;
-  }
-  return format_and_mount({device, directory, fs_type, options}, host.programs, host.mounts);
+  return mount_device({device, iscsi_global_dir(host.root, disk, IscsiUse::file_system), fs_type, options},
+                      host.programs, host.mounts);
 }
 
 }  // namespace keelson::volume

@@ -1,11 +1,7 @@
 #include "volume/programs.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +10,7 @@
 #include <cerrno>
 #include <thread>
 
-#include "base/file.hpp"
+#include "base/spawn.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -25,40 +21,6 @@ using std::chrono::steady_clock;
 constexpr auto kDeathLimit = std::chrono::seconds(5);  // from SIGKILL to its end
 constexpr std::size_t kMaxSaid = 600;                  // of a program's words in a text of ours
 
-struct Pipe {
-  base::UniqueFd read;
-  base::UniqueFd write;
-};
-
-Result<Pipe> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe", errno);
-  Pipe pipe{base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
-  // Our end only: the program's own writes may block.
-  if (::fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0) return errno_error("fcntl", errno);
-  return pipe;
-}
-
-// What the program reads: the text from its start, then the end of the file.
-Result<base::UniqueFd> input_of(const std::string& text) {
-  base::UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
-  if (!fd) return errno_error("memfd_create", errno);
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t wrote = ::pwrite(fd.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return errno_error("write a program's input", errno);
-    done += static_cast<std::size_t>(wrote);
-  }
-  return fd;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> all;
-  for (auto& text : texts) all.push_back(text.data());
-  all.push_back(nullptr);
-  return all;
-}
-
 std::vector<std::string> our_environment() {
   std::vector<std::string> variables;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -68,39 +30,6 @@ std::vector<std::string> our_environment() {
   variables.emplace_back("LC_ALL=C");
   return variables;
 }
-
-// posix_spawn's two option objects.
-class SpawnOptions {
- public:
-  SpawnOptions(int in, int out, int err) {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawn_file_actions_adddup2(&actions_, in, STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, out, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, err, STDERR_FILENO);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    ::posix_spawnattr_init(&attributes_);
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    ::posix_spawnattr_setsigmask(&attributes_, &signals);
-    for (const int number : {SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&signals, number);
-    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
-    ::posix_spawnattr_setpgroup(&attributes_, 0);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnOptions() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnOptions(const SpawnOptions&) = delete;
-  SpawnOptions& operator=(const SpawnOptions&) = delete;
-
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
 
 // What one stream said so far.
 struct Stream {
@@ -135,25 +64,13 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   Status start(const ProgramRequest& request, ProgramResult& result) {
-    auto input = input_of(request.input);
-    if (!input.ok()) return std::move(input).error();
-    auto out = make_pipe();
-    if (!out.ok()) return std::move(out).error();
-    auto err = make_pipe();
-    if (!err.ok()) return std::move(err).error();
-    std::vector<std::string> arguments = request.argv;
-    std::vector<std::string> variables = our_environment();
-    const SpawnOptions options(input->get(), out->write.get(), err->write.get());
-    const int failed = ::posix_spawnp(&pid_, request.argv.front().c_str(), options.actions(), options.attributes(),
-                                      pointers(arguments).data(), pointers(variables).data());
-    if (failed != 0) {
-      pid_ = -1;
-      return errno_error("start " + request.argv.front(), failed);
-    }
-    ended_ = base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-    if (!ended_) return errno_error("pidfd_open", errno);
-    streams_[0] = {std::move(out->read), &result.out, request.max_output};
-    streams_[1] = {std::move(err->read), &result.err, request.max_output};
+    base::StartedProgram started;
+    Status done = base::start_program(request.argv, our_environment(), request.input, started);
+    pid_ = started.pid;
+    if (!done.ok()) return done;
+    ended_ = std::move(started.ended);
+    streams_[0] = {std::move(started.out), &result.out, request.max_output};
+    streams_[1] = {std::move(started.err), &result.err, request.max_output};
     return {};
   }
 

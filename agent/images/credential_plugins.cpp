@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "agent/images/sha256.hpp"
 #include "agent/sync/containers.hpp"
+#include "base/sha256.hpp"
 #include "base/when_all.hpp"
 
 namespace keelson::agent {
@@ -40,7 +40,7 @@ PluginCacheKey account_key(const config::CredentialProvider& provider, const api
   key.annotations = account->annotations;
   if (provider.token_attributes->cache_type == "Token") {
     key.pod_uid = pod.metadata().uid();
-    key.token_hash = sha256_hex(account->token);
+    key.token_hash = base::sha256_hex(account->token);
   }
   return key;
 }
@@ -179,7 +179,7 @@ void CredentialPlugins::keep(Plugin& plugin, const Question& question, const Plu
 std::shared_ptr<CredentialPlugins::Flight> CredentialPlugins::board(Plugin* plugin, const Question& question) {
   PluginCacheKey key = question.key;
   key.what = question.image;
-  if (question.account) key.token_hash = sha256_hex(question.account->token);
+  if (question.account) key.token_hash = base::sha256_hex(question.account->token);
   const auto under_way = plugin->flights.find(key);
   if (under_way != plugin->flights.end()) return under_way->second;
   auto flight = std::make_shared<Flight>(loop_);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "agent/images/sha256.hpp"
 #include "agent/pod_config/go_text.hpp"
+#include "base/sha256.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -89,7 +89,7 @@ std::string login_hash(const RegistryLogin& login) {
     if (value->empty()) continue;
     json += (json.empty() ? "\"" : ",\"") + std::string(key) + "\":" + go_json_string(*value);
   }
-  return sha256_hex("{" + json + "}");
+  return base::sha256_hex("{" + json + "}");
 }
 
 void Keyring::add(const CredentialOrigin& origin, const DockerConfig& config) {

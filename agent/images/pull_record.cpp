@@ -1,8 +1,7 @@
 #include "agent/images/pull_record.hpp"
+#include "base/sha256.hpp"
 
 #include <algorithm>
-
-#include "agent/images/sha256.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -72,7 +71,7 @@ bool admits(const ImageAccess& access, const Credential& credential) {
 
 }  // namespace
 
-std::string record_file_name(std::string_view image_or_ref) { return "sha256-" + sha256_hex(image_or_ref); }
+std::string record_file_name(std::string_view image_or_ref) { return "sha256-" + base::sha256_hex(image_or_ref); }
 
 std::optional<VerificationPolicy> verification_policy(std::string_view text) {
   for (const auto& [name, policy] : kPolicies) {

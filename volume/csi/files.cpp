@@ -5,12 +5,12 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <sstream>
 #include <vector>
 
 #include "base/file.hpp"
 #include "volume/csi/paths.hpp"
-#include "volume/local.hpp"
+#include "volume/fs_group.hpp"
+#include "volume/mount_table.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -29,41 +29,6 @@ Status remove_file(const std::string& path) {
 
 Error still_mounted(const std::string& path) {
   return Error(ErrorKind::unavailable, path + " stays: something is still mounted there", EBUSY);
-}
-
-struct MountLine {
-  std::string device;  // major:minor
-  std::string root;    // of the file system, as mounted here
-  std::string path;
-};
-
-std::vector<MountLine> lines_of(std::string_view mountinfo) {
-  std::vector<MountLine> out;
-  std::istringstream lines{std::string(mountinfo)};
-  std::string line;
-  while (std::getline(lines, line)) {
-    std::istringstream fields(line);
-    std::string id;
-    std::string parent;
-    MountLine mount;
-    if (fields >> id >> parent >> mount.device >> mount.root >> mount.path) out.push_back(std::move(mount));
-  }
-  return out;
-}
-
-// As mountinfo writes it.
-std::string escaped(const std::string& path) {
-  std::string out;
-  for (const char c : path) {
-    switch (c) {
-      case ' ': out += "\\040"; break;
-      case '\t': out += "\\011"; break;
-      case '\n': out += "\\012"; break;
-      case '\\': out += "\\134"; break;
-      default: out += c;
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -123,27 +88,23 @@ Result<std::string> resolve_links(const std::string& path) {
 }
 
 Status apply_csi_fs_group(const std::string& path, std::int64_t gid, const std::string& change_policy) {
-  constexpr mode_t kWanted = 0660 | 0110 | S_ISGID;
-  struct stat info {};
-  if (change_policy == "OnRootMismatch" && ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
-      static_cast<std::int64_t>(info.st_gid) == gid && (info.st_mode & kWanted) == kWanted) {
-    return {};
-  }
-  return apply_fs_group(path, gid);
+  FsGroupProgress progress;
+  auto changed = change_fs_group({.path = path, .gid = gid, .policy = fs_group_policy(change_policy)}, progress);
+  if (!changed.ok()) return std::move(changed).error();
+  return {};
 }
 
 std::optional<std::string> foreign_mount_of(std::string_view mountinfo, const std::string& path) {
-  const std::string wanted = escaped(path);
-  const std::vector<MountLine> mounts = lines_of(mountinfo);
-  const MountLine* own = nullptr;
-  for (const MountLine& mount : mounts) {
-    if (mount.path == wanted) own = &mount;
+  const std::vector<MountEntry> mounts = parse_mount_table(mountinfo);
+  const MountEntry* own = nullptr;
+  for (const MountEntry& mount : mounts) {
+    if (mount.path == path) own = &mount;
   }
   if (own == nullptr) return std::nullopt;
   // The same directory seen from elsewhere (the root directory bound to another place) is ours, too.
-  const auto at = wanted.find("/plugins/kubernetes.io/");
-  const std::string tail = at == std::string::npos ? wanted : wanted.substr(at);
-  for (const MountLine& mount : mounts) {
+  const auto at = path.find("/plugins/kubernetes.io/");
+  const std::string tail = at == std::string::npos ? path : path.substr(at);
+  for (const MountEntry& mount : mounts) {
     if (mount.device != own->device || mount.root != own->root) continue;
     if (mount.path.find(tail) == std::string::npos) return mount.path;
   }

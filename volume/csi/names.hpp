@@ -10,7 +10,6 @@ namespace keelson::volume {
 
 inline constexpr std::string_view csi_plugin = "kubernetes.io/csi";
 
-std::string sha256_hex(std::string_view text);
 // Of the VolumeAttachment: "csi-" and a hash of all three.
 std::string csi_attachment_name(const std::string& handle, const std::string& driver, const std::string& node);
 // The handle of a volume that a pod has inline.

@@ -1,5 +1,6 @@
 #include "volume/csi/paths.hpp"
 
+#include "base/sha256.hpp"
 #include "volume/csi/names.hpp"
 #include "volume/paths.hpp"
 
@@ -19,7 +20,7 @@ std::string csi_target_path(const std::string& root, const std::string& uid, con
 }
 
 std::string csi_staging_dir(const std::string& root, const std::string& driver, const std::string& handle) {
-  return plugin_dir(root) + "/" + driver + "/" + sha256_hex(handle);
+  return plugin_dir(root) + "/" + driver + "/" + base::sha256_hex(handle);
 }
 
 std::string csi_staging_path(const std::string& root, const std::string& driver, const std::string& handle) {

@@ -1,9 +1,8 @@
 #include "agent/images/keyring.hpp"
+#include "base/sha256.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "agent/images/sha256.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -17,6 +16,7 @@ RegistryLogin login(const std::string& user, const std::string& password = "p") 
 
 std::vector<std::string> users(const std::vector<Credential>& credentials) {
   std::vector<std::string> out;
+  out.reserve(credentials.size());
   for (const Credential& credential : credentials) out.push_back(credential.auth.username);
   return out;
 }
@@ -185,11 +185,11 @@ TEST(Keyring, TellsWhoseACredentialIs) {
 
 // The hash names what the kubelet would have written of the same login.
 TEST(LoginHash, IsThatOfTheAuthConfigsJson) {
-  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(login_hash({"u", "p", "e"}), sha256_hex(R"({"username":"u","password":"p","email":"e"})"));
-  EXPECT_EQ(login_hash({"u", "", ""}), sha256_hex(R"({"username":"u"})"));
-  EXPECT_EQ(login_hash({"", "a<b&c\"", ""}), sha256_hex(R"({"password":"a\u003cb\u0026c\""})"));
-  EXPECT_EQ(login_hash({}), sha256_hex("{}"));
+  EXPECT_EQ(base::sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(login_hash({"u", "p", "e"}), base::sha256_hex(R"({"username":"u","password":"p","email":"e"})"));
+  EXPECT_EQ(login_hash({"u", "", ""}), base::sha256_hex(R"({"username":"u"})"));
+  EXPECT_EQ(login_hash({"", "a<b&c\"", ""}), base::sha256_hex(R"({"password":"a\u003cb\u0026c\""})"));
+  EXPECT_EQ(login_hash({}), base::sha256_hex("{}"));
 }
 
 }  // namespace

@@ -2,20 +2,21 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sha256.hpp"
 #include "volume/csi/paths.hpp"
 
 namespace keelson::volume {
 namespace {
 
 TEST(CsiNames, AreHashesOfWhatAVolumeIs) {
-  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(csi_attachment_name("a", "b", "c"), "csi-" + sha256_hex("abc"));
-  EXPECT_EQ(csi_inline_handle("uid", "data"), "csi-" + sha256_hex("uiddata"));
+  EXPECT_EQ(base::sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(csi_attachment_name("a", "b", "c"), "csi-" + base::sha256_hex("abc"));
+  EXPECT_EQ(csi_inline_handle("uid", "data"), "csi-" + base::sha256_hex("uiddata"));
   EXPECT_EQ(csi_unique_name("disk.example", "vol-1"), "kubernetes.io/csi/disk.example^vol-1");
 }
 
 TEST(CsiPaths, AreThoseOfTheKubelet) {
-  const std::string sha = sha256_hex("vol-1");
+  const std::string sha = base::sha256_hex("vol-1");
   EXPECT_EQ(csi_target_path("/r", "u", "pv"), "/r/pods/u/volumes/kubernetes.io~csi/pv/mount");
   EXPECT_EQ(csi_volume_dir("/r", "u", "csi.vsphere.vmware.com-[ds] a/b.vmdk"),
             "/r/pods/u/volumes/kubernetes.io~csi/csi.vsphere.vmware.com-[ds] a~b.vmdk");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "api/proto/storage_v1.pb.h"
+#include "base/sha256.hpp"
 #include "volume/csi/names.hpp"
 
 namespace keelson::volume {
@@ -56,7 +57,7 @@ TEST(CsiVolume, InlineHasAHandleOfItsOwn) {
   const auto volume = csi_volume(pod, inline_volume);
   ASSERT_TRUE(volume.ok());
   EXPECT_TRUE(volume->inline_volume);
-  EXPECT_EQ(volume->handle, "csi-" + sha256_hex("uid-1scratch"));
+  EXPECT_EQ(volume->handle, "csi-" + base::sha256_hex("uid-1scratch"));
   EXPECT_EQ(volume->publish_secret, (CsiSecretRef{"team", "login"}));
   EXPECT_TRUE(volume->read_only);
   EXPECT_EQ(csi_access_mode_of(*volume), "ReadWriteOnce");

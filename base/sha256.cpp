@@ -1,10 +1,10 @@
-#include "agent/images/sha256.hpp"
+#include "base/sha256.hpp"
 
 #include <openssl/evp.h>
 
 #include "base/result.hpp"
 
-namespace keelson::agent {
+namespace keelson::base {
 
 std::string sha256_hex(std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
@@ -20,4 +20,4 @@ std::string sha256_hex(std::string_view text) {
   return out;
 }
 
-}  // namespace keelson::agent
+}  // namespace keelson::base
