@@ -90,14 +90,15 @@ Result<HostVolume> set_up_empty_dir(const Context& context, const std::string& n
   const std::string marker = marker_dir(context.options.root, uid, name);
   const HostVolume volume{.name = name, .host_path = directory};
 
-  auto mounted = is_mount_point(directory, context.mounts);
-  if (!mounted.ok()) return std::move(mounted).error();
-  if (huge_pages && *mounted) KEELSON_TRY(check_mounted_pages(context, directory, page_size));
-  const bool there = medium.empty() ? base::is_directory(directory) : *mounted;
+  const auto type = context.mounts.type_at(directory);
+  if (!type.ok()) return type.error();
+  const bool mounted = type->has_value();
+  if (huge_pages && mounted) KEELSON_TRY(check_mounted_pages(context, directory, page_size));
+  const bool there = medium.empty() ? base::is_directory(directory) : mounted;
   if (there && base::path_exists(marker + "/ready")) return volume;
 
   KEELSON_TRY(make_parents(context, empty_dir_plugin, 0755));
-  if (!*mounted) {
+  if (!mounted) {
     KEELSON_TRY(make_exactly(directory, 0777));
     if (memory) KEELSON_TRY(mount_memory(context, directory, source));
     if (huge_pages) KEELSON_TRY(mount_huge_pages(context, directory, page_size));
@@ -158,6 +159,12 @@ std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_
     if (bound > 0 && bound <= size) size = bound;
   }
   return size;
+}
+
+Result<HostVolume> set_up_volume(const api::Pod& pod, const api::core::Volume& volume,
+                                 const LocalVolumeOptions& options, Mounts& mounts) {
+  KEELSON_TRY(check_element("pod uid", pod.metadata().uid()));
+  return set_up_one({pod, options, mounts}, volume);
 }
 
 SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts) {

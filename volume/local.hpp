@@ -52,6 +52,10 @@ struct SetUpResult {
 // Volumes that no container names in volumeMounts are skipped, and so are those of projection.hpp and images.
 SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts);
 
+// One of them: an emptyDir or a hostPath; `unimplemented` for any other source.
+Result<HostVolume> set_up_volume(const api::Pod& pod, const api::core::Volume& volume,
+                                 const LocalVolumeOptions& options, Mounts& mounts);
+
 // Removes the pod's volumes and their sub-paths; success when there are none. CSI volumes must have been unpublished,
 // block devices unmapped (block_device.hpp).
 Status tear_down(const std::string& root, const std::string& uid, Mounts& mounts);

@@ -1,6 +1,9 @@
 #include "volume/mounts.hpp"
 
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -14,6 +17,8 @@
 
 namespace keelson::volume {
 namespace {
+
+using namespace std::string_literals;
 
 constexpr auto kProbeLimit = std::chrono::seconds(10);
 
@@ -156,6 +161,27 @@ Result<std::vector<MountPoint>> LinuxMounts::at_or_below(const std::string& path
     if (is_at_or_below(entry.path, top)) found.push_back({path + entry.path.substr(top.size()), entry.type});
   }
   return found;
+}
+
+Result<std::optional<std::string>> LinuxMounts::type_at(const std::string& path) {
+  struct statx info {};
+  constexpr int kOnlyHere = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+  if (::statx(AT_FDCWD, path.c_str(), kOnlyHere, STATX_TYPE, &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>();
+    return errno_error("statx " + path, errno);
+  }
+  const bool told = (info.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0;
+  if (told && (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0) return std::optional<std::string>();
+  struct statfs system {};
+  if (told && ::statfs(path.c_str(), &system) == 0 && system.f_type == TMPFS_MAGIC) return std::optional("tmpfs"s);
+  // An older kernel, or a type whose name only the table has; the last mount is the one that is seen.
+  auto found = at_or_below(path);
+  if (!found.ok()) return std::move(found).error();
+  std::optional<std::string> type;
+  for (auto& mount : *found) {
+    if (mount.path == path) type = std::move(mount.type);
+  }
+  return type;
 }
 
 Result<std::vector<MountEntry>> LinuxMounts::entries() { return read_table(); }

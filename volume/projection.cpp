@@ -21,16 +21,17 @@ Status make_place(const std::string& uid, const Projection& projection, const Lo
   const std::string pod = pod_dir(options.root, uid);
   const std::string directory = volume_dir(options.root, uid, projection.plugin, projection.name);
   const std::string marker = marker_dir(options.root, uid, "wrapped_" + projection.name);
-  auto mounted = is_mount_point(directory, mounts);
-  if (!mounted.ok()) return mounted.error();
-  const bool there = projection.in_memory ? *mounted : base::is_directory(directory);
+  const auto type = mounts.type_at(directory);
+  if (!type.ok()) return type.error();
+  const bool mounted = type->has_value();
+  const bool there = projection.in_memory ? mounted : base::is_directory(directory);
   if (there && base::path_exists(marker + "/ready")) return {};
   for (const std::string& path : {pod, pod + "/volumes", pod + "/plugins"}) {
     KEELSON_TRY(base::make_directories(path, 0750));
   }
   KEELSON_TRY(base::make_directories(pod + "/volumes/" + escape_plugin(projection.plugin), 0755));
-  if (!*mounted) KEELSON_TRY(make_directory_with(directory, 0777));
-  if (projection.in_memory && !*mounted) {
+  if (!mounted) KEELSON_TRY(make_directory_with(directory, 0777));
+  if (projection.in_memory && !mounted) {
     const std::int64_t size = memory_volume_size(options.node_allocatable_memory, options.pod_memory_limit, 0);
     if (size <= 0) return Error(ErrorKind::invalid, "the node's memory is not known, so the volume has no size");
     KEELSON_TRY(mounts.mount_tmpfs(directory, size));

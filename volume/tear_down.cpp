@@ -33,13 +33,21 @@ Result<std::vector<std::string>> names_in(const std::string& path) {
   return base::list_directory(path);
 }
 
+bool is_own_type(const std::string& type) { return type == "tmpfs" || type == "hugetlbfs"; }
+
 // Takes our own tmpfs off; anything else that is mounted there is not ours to touch.
 Status unmount_own(const std::string& directory, Mounts& mounts) {
+  // Mostly there is one, with nothing inside, and the long table need not be read: the kernel refuses where there is more.
+  const auto type = mounts.type_at(directory);
+  if (type.ok() && *type && is_own_type(**type) && mounts.unmount(directory).ok()) {
+    const auto below = mounts.type_at(directory);
+    if (below.ok() && !*below) return {};
+  }
   auto found = mounts.at_or_below(directory);
   if (!found.ok()) return std::move(found).error();
   for (const auto& mount : *found) {
     if (mount.path != directory) return left_alone(directory, mount.path + " is still mounted inside it");
-    if (mount.type != "tmpfs" && mount.type != "hugetlbfs") {
+    if (!is_own_type(mount.type)) {
       return left_alone(directory, "a file system of type " + mount.type + " is mounted on it");
     }
   }

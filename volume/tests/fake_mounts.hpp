@@ -22,6 +22,13 @@ class FakeMounts final : public Mounts {
     }
     return found;
   }
+  Result<std::optional<std::string>> type_at(const std::string& path) override {
+    std::optional<std::string> type;
+    for (const auto& mount : table) {
+      if (mount.path == path) type = mount.type;
+    }
+    return type;
+  }
   // Each mount is a file system of its own, or shows a part of another (bind). "/" is the host's.
   Result<std::vector<MountEntry>> entries() override {
     std::vector<MountEntry> all{{.id = 1, .device = "8:1", .root = "/", .path = "/", .type = "ext4"}};

@@ -139,6 +139,23 @@ TEST_F(MountsTest, AMountPointIsFoundThroughALinkAboveItAndWithoutTouchingIt) {
   });
 }
 
+TEST_F(MountsTest, TheTypeOfWhatIsMountedAtAPathIsToldWithoutFollowingLinks) {
+  in_own_mount_namespace([&] {
+    fs::create_directory(top_ + "/a/inner");
+    fs::create_directory_symlink(top_ + "/b", top_ + "/a/link");
+    const auto none = std::optional<std::string>();
+    if (*mounts_.type_at(top_ + "/b") != none || *mounts_.type_at(top_ + "/missing/x") != none) return 1;
+    if (::mount("tmpfs", (top_ + "/b").c_str(), "tmpfs", 0, nullptr) != 0) return 2;
+    if (*mounts_.type_at(top_ + "/b") != "tmpfs" || *mounts_.type_at(top_ + "/a/link") != none) return 3;
+    // A directory shown at another place is a mount of the type that it lies on.
+    if (!mounts_.bind(top_ + "/a/inner", top_ + "/a").ok()) return 4;
+    const auto shown = *mounts_.type_at(top_ + "/a");
+    if (!shown || *shown == "tmpfs") return 5;
+    if (::mount("proc", (top_ + "/b").c_str(), "proc", 0, nullptr) != 0) return 6;
+    return *mounts_.type_at(top_ + "/b") == "proc" ? 0 : 7;
+  });
+}
+
 TEST_F(MountsTest, ARealMountOfHugePagesShowsItsPageSize) {
   HostPrograms real;
   LinuxMounts mounts(real);

@@ -33,6 +33,7 @@ class WatchedMounts final : public Mounts {
  public:
   explicit WatchedMounts(Mounts& under) : under_(under) {}
   Result<std::vector<MountPoint>> at_or_below(const std::string& path) override { return under_.at_or_below(path); }
+  Result<std::optional<std::string>> type_at(const std::string& path) override { return under_.type_at(path); }
   Result<std::vector<MountEntry>> entries() override { return under_.entries(); }
   Result<std::string> real_path(const std::string& path) override { return under_.real_path(path); }
   Status mount_tmpfs(const std::string& path, std::int64_t size) override { return under_.mount_tmpfs(path, size); }
