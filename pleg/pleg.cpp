@@ -198,6 +198,11 @@ std::optional<Snapshot> Pleg::latest(const std::string& uid) const {
   return found->second.snapshot;
 }
 
+bool Pleg::lists(const std::string& uid) const {
+  const auto found = records_.find(uid);
+  return found != records_.end() && !found->second.items.empty();
+}
+
 bool Pleg::namesake_may_run(const std::string& uid, const std::string& ns, const std::string& name,
                             const std::function<bool(const Snapshot&)>& runs) const {
   for (const auto& [other, record] : records_) {

@@ -96,6 +96,8 @@ class Pleg {
   // `runs` reads a snapshot.
   bool namesake_may_run(const std::string& uid, const std::string& ns, const std::string& name,
                         const std::function<bool(const Snapshot&)>& runs) const;
+  // Whether the runtime has anything of that pod, looked at or not.
+  bool lists(const std::string& uid) const;
   // The UIDs of all pods that the runtime has, sorted.
   std::vector<std::string> pods() const;
 

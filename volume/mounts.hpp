@@ -3,8 +3,8 @@
 // Blocking; called on the pool, by any number of its threads. Owner: main() or a test, outliving the calls. Values
 // only. What fails: errors name the path and carry errno, or hold the words of mount(8). Whether something is mounted
 // is read from the table alone, and of a path only the directories above its last element are resolved: where a server
-// that is gone was mounted, any look at the path itself may hang. type_at() alone looks at the path. Source: contract 04 §2 (the root's propagation), §4
-// (tmpfs options), §6 (bind mounts, systemd-run, umount -f).
+// that is gone was mounted, any look at the path itself may hang. type_at() alone looks at the path. Source: contract
+// 04 §2 (the root's propagation), §4 (tmpfs options), §6 (bind mounts, systemd-run, umount -f).
 #pragma once
 
 #include <atomic>
@@ -35,8 +35,8 @@ class Mounts {
   virtual ~Mounts() = default;
   // The mount points at `path` or below it, in the order they were mounted.
   virtual Result<std::vector<MountPoint>> at_or_below(const std::string& path) = 0;
-  // The type of the file system that is mounted at exactly `path`; none when nothing is, or there is no such path. For our
-  // own directories: the table of a node with many pods is long, and this does not read it.
+  // The type of the file system that is mounted at exactly `path`; none when nothing is, or there is no such path. For
+  // our own directories: the table of a node with many pods is long, and this does not read it.
   virtual Result<std::optional<std::string>> type_at(const std::string& path) = 0;
   // The whole table; paths as the kernel knows them.
   virtual Result<std::vector<MountEntry>> entries() = 0;

@@ -37,7 +37,8 @@ bool is_own_type(const std::string& type) { return type == "tmpfs" || type == "h
 
 // Takes our own tmpfs off; anything else that is mounted there is not ours to touch.
 Status unmount_own(const std::string& directory, Mounts& mounts) {
-  // Mostly there is one, with nothing inside, and the long table need not be read: the kernel refuses where there is more.
+  // Mostly there is one, with nothing inside, and the long table need not be read: the kernel refuses where there is
+  // more.
   const auto type = mounts.type_at(directory);
   if (type.ok() && *type && is_own_type(**type) && mounts.unmount(directory).ok()) {
     const auto below = mounts.type_at(directory);

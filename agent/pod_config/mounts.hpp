@@ -24,6 +24,7 @@ struct ResolvedVolume {
   bool selinux_relabel = false;  // managed, supports relabelling, and not labelled yet
   // Image volumes: {image: pulled ref, user_specified_image}; host_path stays empty, every mount is read-only.
   std::optional<cri::ImageSpec> image;
+  bool block = false;  // `host_path` leads to a device, for volumeDevices
 };
 using ResolvedVolumes = std::map<std::string, ResolvedVolume>;  // by volume name
 

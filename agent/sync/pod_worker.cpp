@@ -294,7 +294,7 @@ base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& re
   }
   auto mounted = co_await context_.volumes.mount(pod_);
   if (!mounted.ok()) {
-    fail("FailedMount", mounted.error().to_string(), "the pod's volumes");
+    tell_unmounted(mounted.error());
     retry = after_error(kErrorRetry);
     co_return false;
   }
@@ -302,6 +302,17 @@ base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& re
   context_.probes.start(pod_);
   context_.probes.see(*pod_, *observed_, status_);
   co_return true;
+}
+
+// contract 04 §18: while it was waited for, each cause has been told.
+void PodWorker::tell_unmounted(const Error& error) {
+  const std::string text = "Unable to attach or mount volumes: " + error.to_string();
+  if (error.kind() != ErrorKind::deadline_exceeded) {
+    fail("FailedMount", text, "the pod's volumes");
+    return;
+  }
+  journal_.failed(text);
+  journal_.waits_for("the pod's volumes");
 }
 
 // contract 02 §5.1: what runs outside of the pod's cgroup, after a change of cgroupsPerQOS or of the driver, is ended

@@ -112,6 +112,7 @@ class PodWorker {
   base::Task<bool> terminated_round();
   // Ends the containers of a pod whose cgroup is gone; false when there were any: then the round is over.
   base::Task<bool> leave_lost_cgroup(base::Duration& retry);
+  void tell_unmounted(const Error& error);
   void fail(const std::string& reason, const std::string& text, const std::string& waits_for);
   base::Task<bool> prepare(ResolvedVolumes& volumes, base::Duration& retry);
   base::Task<bool> observe();

@@ -99,6 +99,9 @@ base::Task<Status> RuntimeConfigs::gather(std::shared_ptr<Making> making) {
   inputs.image_ref = request.image.ref;
   inputs.image_user = {request.image.uid, request.image.username};
   inputs.volumes = request.volumes;
+  for (const auto& [name, volume] : request.volumes) {
+    if (volume.block) inputs.block_volumes[name] = {volume.host_path, volume.read_only};
+  }
   inputs.handlers = facts_.handlers;
   inputs.runtime_handler = facts_.handler_of(making->pod());
   auto ids = co_await user_namespaces_.of(request.pod);

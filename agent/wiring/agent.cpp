@@ -27,10 +27,10 @@
 #include "agent/wiring/manifest_sources.hpp"
 #include "agent/wiring/network_hook_http.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
+#include "agent/wiring/node_volumes.hpp"
 #include "agent/wiring/plugin_labels.hpp"
 #include "agent/wiring/pod_engine.hpp"
 #include "agent/wiring/pod_views.hpp"
-#include "agent/wiring/volumes_adapter.hpp"
 #include "base/duration.hpp"
 #include "base/memory.hpp"
 #include "config/host_checks.hpp"
@@ -164,7 +164,7 @@ struct Agent::Services {
   std::unique_ptr<cri::GrpcRuntime> runtime;
   std::unique_ptr<DiskPodFiles> files;
   std::unique_ptr<DiskAllocationFiles> allocation_files;
-  std::unique_ptr<VolumesAdapter> volumes;
+  std::unique_ptr<NodeVolumes> volumes;
   std::unique_ptr<CgroupsAdapter> cgroups;
   probes::Network network;  // of probes and hooks
   std::unique_ptr<RuntimeCommands> commands;
@@ -270,7 +270,13 @@ Status Agent::Services::build() {
   runtime = std::move(*made);
   files = std::make_unique<DiskPodFiles>(pool, facts.paths);
   allocation_files = std::make_unique<DiskAllocationFiles>(pool, facts.paths.root);
-  volumes = std::make_unique<VolumesAdapter>(pool, facts, *objects, *recorder, log);
+  volumes = std::make_unique<NodeVolumes>(NodeVolumes::Base{loop, clock, random, pool, configuration, facts, *objects,
+                                                            *recorder, log, cluster.get(),
+                                                            [this](const std::string& uid, std::string text) {
+                                                              PodWorker* worker = engine->workers().worker(uid);
+                                                              if (worker != nullptr)
+                                                                worker->journal().waits_for(std::move(text));
+                                                            }});
   auto groups = CgroupsAdapter::create(pool, log, configuration.kubelet, facts.info);
   if (!groups.ok()) return groups.error();
   cgroups = std::move(*groups);
@@ -279,8 +285,8 @@ Status Agent::Services::build() {
   hook_http = std::make_unique<NetworkHookHttp>(network);
   lifecycle = std::make_unique<RuntimeHooks>(clock, *runtime, *hook_http, *recorder);
   engine = std::make_unique<PodEngine>(
-      PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, *volumes, *cgroups, *objects, *lifecycle,
-                     *transport, *allocation_files, *recorder, *sink, log, &image_files, &programs},
+      PodEngineParts{loop, clock, random, facts, *runtime, *runtime, *files, volumes->pod_volumes(), *cgroups, *objects,
+                     *lifecycle, *transport, *allocation_files, *recorder, *sink, log, &image_files, &programs},
       engine_settings(configuration, machine));
   sources = std::make_unique<ManifestSources>(loop, clock, pool, log, configuration, facts.node_name, engine->workers(),
                                               *recorder);
@@ -372,6 +378,7 @@ base::Task<void> Agent::Services::shake_hands() {
 
 base::Task<void> Agent::Services::bring_up() {
   sources->start();
+  volumes->start();
   if (cluster) cluster->start();
   co_await shake_hands();
   if (!configuration.kubelet.pod_cidr.empty() && configuration.standalone()) {
@@ -394,6 +401,7 @@ base::Task<void> Agent::Services::report_regularly() {
 void Agent::Services::report() {
   pleg_pulse.set(engine->pleg().healthy());
   const std::string problem = engine->health().problem();
+  if (engine->workers().all_sources_ready()) volumes->manager().pods_known();
   runtime_pulse.set(problem.empty() ? Status() : Status(Error(ErrorKind::unavailable, problem)));
   const std::size_t wanted = engine->workers().wanted().size();
   std::string text =
@@ -444,6 +452,7 @@ base::Task<void> Agent::Services::shut_down() {
   co_await control->stop();
   co_await sources->stop();
   co_await engine->stop_workers();
+  co_await volumes->stop();
   if (cluster) co_await cluster->stop();
   co_await gate.stop();
   co_await engine->stop();

@@ -99,6 +99,7 @@ struct Cluster::Parts {
   base::Notification runtime_bell;                    // it was spoken to
   base::Gate gate;
 
+  VolumeHooks volumes;
   RuntimeHealth* health = nullptr;
   cri::RuntimeService* runtime = nullptr;
   std::unique_ptr<ImageList> images;
@@ -164,6 +165,7 @@ NodeHooks Cluster::Parts::node_hooks() {
   // There is no device manager, so nothing that an earlier agent offered can be given out.
   out.reset_devices = [] { return true; };
   out.close_connections = [this] { api->close_idle(); };
+  if (volumes.in_use) out.volumes_in_use = volumes.in_use;
   out.registered = [this] {
     csi.node_exists();
     hooks.changed();
@@ -185,6 +187,7 @@ void Cluster::Parts::on_node(NodePtr node) {
   }
   reporter->node_changed(node);
   if (serving) serving->names_changed();
+  if (volumes.node_changed) volumes.node_changed();
   pods.on_node(node);
 }
 
@@ -195,6 +198,7 @@ base::Task<void> Cluster::Parts::bring_up() {
     hooks.fatal("no client certificate could be had: " + joined.error().to_string());
     co_return;
   }
+  if (volumes.joined) volumes.joined();
   recorder.start();
   cache.start();
   nodes.start(gate);
@@ -264,8 +268,22 @@ void Cluster::attach(PodWorkers& workers, RuntimeHealth& health, cri::RuntimeSer
   // contract 01 §10: pods are not read before the Node was.
   p.nodes.when_synced([&p] { p.pods.start(p.gate); });
   p.pods.attach(workers, [&p](const std::string& uid) { p.tokens.forget_pod(uid); });
-  p.cache.on_change(
-      [&workers, &p](const std::string& uid) { p.base.loop.post([&workers, uid] { workers.wake(uid); }); });
+  p.cache.on_change([&workers, &p](const std::string& uid) {
+    p.base.loop.post([&workers, &p, uid] {
+      if (p.volumes.objects_changed) p.volumes.objects_changed(uid);
+      workers.wake(uid);
+    });
+  });
+}
+
+void Cluster::attach_volumes(VolumeHooks hooks) { parts_->volumes = std::move(hooks); }
+kube::Client& Cluster::client() { return parts_->api->main(); }
+TokenCache& Cluster::tokens() { return parts_->tokens; }
+std::shared_ptr<const api::core::Node> Cluster::cached_node() const {
+  return parts_->nodes.find(parts_->base.node_name);
+}
+void Cluster::report_soon() {
+  if (parts_->reporter) parts_->reporter->update_soon();
 }
 
 void Cluster::start() {

@@ -9,11 +9,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/events/node_events.hpp"
 #include "agent/node/machine.hpp"
 #include "agent/node/node_object.hpp"
+#include "agent/objects/token_cache.hpp"
 #include "agent/status/status_sink.hpp"
 #include "agent/sync/events.hpp"
 #include "agent/sync/node_facts.hpp"
@@ -55,6 +58,21 @@ class Cluster {
   PodObjects& objects();
   EventRecorder& events();
   NodeEventRecorder& node_events();
+
+  // What the cluster and the volumes of this node have to tell each other. Before attach().
+  struct VolumeHooks {
+    std::function<std::optional<std::vector<std::string>>()> in_use;
+    std::function<void()> node_changed;
+    std::function<void()> joined;  // requests are made in the node's own name from now on
+    std::function<void(const std::string& pod_uid)> objects_changed;  // what a volume of the pod is made of
+  };
+  void attach_volumes(VolumeHooks hooks);
+  kube::Client& client();
+  TokenCache& tokens();
+  // As it was last heard of; null before.
+  std::shared_ptr<const api::core::Node> cached_node() const;
+  // Something that the Node's status says has changed.
+  void report_soon();
 
   void attach(PodWorkers& workers, RuntimeHealth& health, cri::RuntimeService& runtime, cri::ImageService& images);
   void start();

@@ -5,6 +5,7 @@
 // start(), then stop(). What fails: nothing here; see the parts. Source: contract 04 §19-§22.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,9 @@ class CsiService {
 
   void start(base::Gate& gate);
   base::Task<void> stop() { return channels_.stop(); }
+
+  // A driver has come or gone. Before start().
+  void on_driver(std::function<void()> listener) { drivers_.on_change(std::move(listener)); }
 
   volume::CsiPlugin& plugin() { return plugin_; }
   const volume::CsiDrivers& drivers() const { return drivers_; }

@@ -199,9 +199,10 @@ bool PodEngine::runtime_listed() {
   return listed_;
 }
 
+// One that is listed and could not be looked at yet counts as running: its volumes are not to be taken from under it.
 bool PodEngine::runs(const std::string& uid) const {
   const auto snapshot = pleg_.latest(uid);
-  return snapshot && shows_life(*snapshot, uid);
+  return snapshot ? shows_life(*snapshot, uid) : pleg_.lists(uid);
 }
 
 // One that could not be looked at yet counts as running: two of one name must never run together.

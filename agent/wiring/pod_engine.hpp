@@ -97,7 +97,7 @@ class PodEngine {
 
   // Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
   bool runtime_listed();
-  // The pod has something running in the runtime.
+  // The pod has something running in the runtime, or may have.
   bool runs(const std::string& uid) const;
   void keep_house_soon() { housekeeping_bell_.notify(); }
 

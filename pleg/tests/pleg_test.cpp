@@ -273,6 +273,15 @@ TEST_F(PlegTest, AnUnknownPodHasAnEmptySnapshot) {
   EXPECT_TRUE(pleg->pods().empty());
 }
 
+TEST_F(PlegTest, APodThatCannotBeLookedAtIsListedAllTheSame) {
+  runtime.set("a", "c1", State::running);
+  runtime.failing = {"a"};
+  start();
+  EXPECT_TRUE(pleg->lists("a"));
+  EXPECT_FALSE(pleg->latest("a"));
+  EXPECT_FALSE(pleg->lists("b"));
+}
+
 TEST_F(PlegTest, SaysWhyThereIsNoNewerSnapshot) {
   runtime.set("a", "c1", State::running);
   start();

@@ -98,7 +98,6 @@ SimAgent::SimAgent(World& world, int number)
       wire_(world.outside, loop_),
       runtime_(wire_, world.outside, world.cri, world.event_faults, loop_, world.ran),
       files_(wire_, world.disk),
-      volumes_(wire_, world.disk),
       cgroups_(wire_, world.disk),
       allocations_(wire_, world.disk),
       image_files_(wire_, world.disk),
@@ -126,6 +125,7 @@ void SimAgent::bury(std::unique_ptr<SimAgent> agent) {
   agent->admission_.reset();
   agent->engine_.reset();
   agent->lifecycle_.reset();
+  agent->volumes_.reset();
   agent->cluster_.reset();
   agent->gate_.reset();
   graveyard().push_back(std::move(agent));
@@ -166,12 +166,13 @@ void SimAgent::build() {
                                           facts_, hooks());
   KEELSON_CHECK(cluster.ok());
   cluster_ = std::move(*cluster);
+  volumes_ = std::make_unique<SimVolumes>(SimVolumes::Base{loop_, clock_, random_, wire_, world_.disk, log_});
   lifecycle_ = std::make_unique<agent::RuntimeHooks>(clock_, runtime_, hook_http_, cluster_->events());
   agent::PodEngineSettings settings;
   settings.pulls.parallel = 3;
   settings.pulls.qps = 0;
   engine_ = std::make_unique<agent::PodEngine>(
-      agent::PodEngineParts{loop_, clock_, random_, facts_, runtime_, runtime_, files_, volumes_, cgroups_,
+      agent::PodEngineParts{loop_, clock_, random_, facts_, runtime_, runtime_, files_, *volumes_, cgroups_,
                             cluster_->objects(), *lifecycle_, probes_, allocations_, cluster_->events(),
                             cluster_->statuses(), log_, &image_files_},
       settings);
@@ -189,13 +190,20 @@ void SimAgent::start() {
   build();
   base::spawn(*gate_, "manifests", read_manifests(kFirstScan));
   base::spawn(*gate_, "start", bring_up());
+  base::spawn(*gate_, "sources", watch_sources());
 }
 
 // As agent/wiring/agent.cpp does it.
 Task<void> SimAgent::bring_up() {
+  volumes_->start(*gate_, cluster_->events());
   cluster_->start();
   co_await shake_hands();
   co_await engine_->start();
+}
+
+Task<void> SimAgent::watch_sources() {
+  while (!engine_->workers().all_sources_ready()) co_await clock_.sleep_for(std::chrono::seconds(1));
+  volumes_->pods_known();
 }
 
 Task<void> SimAgent::shake_hands() {
@@ -232,6 +240,7 @@ void SimAgent::stop() {
 
 Task<void> SimAgent::shut_down() {
   co_await engine_->stop_workers();
+  co_await volumes_->stop();
   co_await cluster_->stop();
   co_await gate_->stop();
   co_await engine_->stop();

@@ -49,6 +49,7 @@ class SimAgent {
   void leave();
   base::Task<void> bring_up();
   base::Task<void> shake_hands();
+  base::Task<void> watch_sources();
   base::Task<void> read_manifests(base::Duration delay);
   base::Task<void> shut_down();
   std::unique_ptr<agent::AdmissionGate> make_admission();
@@ -63,7 +64,6 @@ class SimAgent {
   Wire wire_;
   RuntimeWire runtime_;
   FilesWire files_;
-  VolumesWire volumes_;
   CgroupsWire cgroups_;
   AllocationsWire allocations_;
   ImageFilesWire image_files_;
@@ -78,6 +78,7 @@ class SimAgent {
   agent::NodeFacts facts_;
   std::unique_ptr<base::Gate> gate_;
   std::unique_ptr<agent::Cluster> cluster_;
+  std::unique_ptr<SimVolumes> volumes_;
   std::unique_ptr<agent::RuntimeHooks> lifecycle_;
   std::unique_ptr<agent::PodEngine> engine_;
   std::unique_ptr<agent::AdmissionGate> admission_;

@@ -66,17 +66,6 @@ Task<Status> FilesWire::remove_orphan_logs(std::vector<std::string> keep) {
   return wire_.call(disk_.visit("remove_orphan_logs", "", disk_.files.remove_orphan_logs(std::move(keep))));
 }
 
-Task<Result<agent::ResolvedVolumes>> VolumesWire::mount(api::PodPtr pod) {
-  return wire_.call(disk_.visit("mount", pod->metadata().uid(), disk_.volumes.mount(pod)));
-}
-Task<Status> VolumesWire::prepare_sub_path(api::PodPtr pod, agent::SubPathRequest request) {
-  const std::string uid = pod->metadata().uid();
-  return wire_.call(disk_.visit("prepare_sub_path", uid, disk_.volumes.prepare_sub_path(pod, std::move(request))));
-}
-Task<Status> VolumesWire::unmount(std::string uid) {
-  return wire_.call(disk_.visit("unmount", uid, disk_.volumes.unmount(uid)));
-}
-
 Task<bool> CgroupsWire::exists(api::PodPtr pod) {
   return wire_.call(disk_.visit("cgroup_exists", pod->metadata().uid(), disk_.cgroups.exists(pod)));
 }

@@ -11,6 +11,7 @@
 #include "agent/allocation/tests/fake_allocation_files.hpp"
 #include "agent/images/tests/memory_image_files.hpp"
 #include "agent/sync/tests/world.hpp"
+#include "tests/sim/volumes.hpp"
 #include "tests/sim/wire.hpp"
 #include "tests/support/fake_cri.hpp"
 
@@ -21,7 +22,8 @@ class Disk {
   explicit Disk(Outside& outside) : allocations(outside.clock), outside_(outside) {}
 
   agent::testing::FakePodFiles files;
-  agent::testing::FakePodVolumes volumes;
+  VolumesOnNode node_volumes;
+  agent::testing::FakePodVolumes volumes;  // sub-paths
   agent::testing::FakePodCgroups cgroups;
   agent::testing::FakeAllocationFiles allocations;
   agent::testing::MemoryImageFiles images;
@@ -61,18 +63,6 @@ class FilesWire final : public agent::PodFiles {
   base::Task<Result<std::vector<std::string>>> pod_directories() override;
   base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;
   base::Task<Status> remove_orphan_logs(std::vector<std::string> keep) override;
-
- private:
-  Wire& wire_;
-  Disk& disk_;
-};
-
-class VolumesWire final : public agent::PodVolumes {
- public:
-  VolumesWire(Wire& wire, Disk& disk) : wire_(wire), disk_(disk) {}
-  base::Task<Result<agent::ResolvedVolumes>> mount(api::PodPtr pod) override;
-  base::Task<Status> prepare_sub_path(api::PodPtr pod, agent::SubPathRequest request) override;
-  base::Task<Status> unmount(std::string uid) override;
 
  private:
   Wire& wire_;

@@ -285,23 +285,12 @@ void Inputs::runtime_list_fault() {
 }
 
 void Inputs::disk_fault() {
-  static const char* const kCalls[] = {"make_pod_directories",
-                                       "make_log_directory",
-                                       "prepare_container",
-                                       "log_names",
-                                       "link_log",
-                                       "termination_message",
-                                       "remove_pod_directory",
-                                       "pod_directories",
-                                       "read_host_file",
-                                       "remove_container_logs",
-                                       "remove_orphan_logs",
-                                       "mount",
-                                       "unmount",
-                                       "ensure_cgroup",
-                                       "remove_cgroup",
-                                       "read_cgroup",
-                                       "list_cgroups"};
+  static const char* const kCalls[] = {
+      "make_pod_directories", "make_log_directory",   "prepare_container", "log_names",        "link_log",
+      "termination_message",  "remove_pod_directory", "pod_directories",   "read_host_file",   "remove_container_logs",
+      "remove_orphan_logs",   "set_up_volume",        "set_up_volume",     "tear_down_volume", "sweep_volumes",
+      "clear_sub_paths",      "stage_volume",         "unstage_volume",    "find_volumes",     "read_claim",
+      "ensure_cgroup",        "remove_cgroup",        "read_cgroup",       "list_cgroups"};
   PodLife* pod = some_pod();
   if (pod == nullptr) return;
   FakeFault fault;
@@ -318,7 +307,9 @@ void Inputs::disk_fault() {
     world_.begin_trouble("calls");
   }
   const bool about_all = fault.call == "pod_directories" || fault.call == "remove_orphan_logs" ||
-                         fault.call == "list_cgroups" || fault.call == "read_host_file";
+                         fault.call == "list_cgroups" || fault.call == "read_host_file" ||
+                         fault.call == "stage_volume" || fault.call == "unstage_volume" ||
+                         fault.call == "find_volumes" || fault.call == "read_claim";
   if (about_all) fault.about.clear();
   if (fault.call == "read_host_file") world_.begin_trouble("calls");
   tell("disk call " + fault.call + " of " + fault.about + " " + kFaultNames[static_cast<int>(fault.kind)] + " " +
@@ -528,7 +519,8 @@ void Inputs::reboot() {
   tell("the node reboots");
   control_.crash_in(0);
   world_.cri.reboot();
-  world_.disk.volumes.mounted.clear();
+  world_.disk.node_volumes.mounts.clear();
+  world_.disk.node_volumes.staged.clear();
   world_.disk.cgroups.groups.clear();
   control_.start();
 }

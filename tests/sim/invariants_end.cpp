@@ -18,10 +18,13 @@ class NothingLeft final : public Invariant {
       if (world.cri.knows(uid)) violated("the runtime still has pod " + pod.name + " " + uid);
       if (world.disk.files.knows(uid)) violated("files are left of pod " + pod.name + " " + uid);
       if (world.disk.cgroups.groups.count(uid) > 0) violated("a cgroup is left of pod " + pod.name + " " + uid);
-      if (world.disk.volumes.mounted.count(uid) > 0) violated("volumes are left of pod " + pod.name + " " + uid);
+      if (world.disk.node_volumes.any_of(uid)) violated("volumes are left of pod " + pod.name + " " + uid);
       for (const auto& [name, text] : world.disk.allocations.files) {
         if (text.find(uid) != std::string::npos) violated(name + " still names pod " + pod.name + " " + uid);
       }
+    }
+    for (const std::string& device : world.disk.node_volumes.staged) {
+      if (!world.disk.node_volumes.shows(device)) violated(device + " is staged, and no pod has it");
     }
     // An agent that was killed leaves word of its pull until the next pull of that image: nobody knows what came of it.
     for (const auto& [path, content] : world.disk.images.files) {
@@ -58,7 +61,7 @@ class EndedIsStopped final : public Invariant {
       for (const auto& [id, ready] : pod.sandboxes) {
         if (ready) violated(about + "sandbox " + id);
       }
-      if (world.disk.volumes.mounted.count(uid) > 0) violated(about + "volumes");
+      if (world.disk.node_volumes.any_of(uid)) violated(about + "volumes");
       if (world.disk.cgroups.groups.count(uid) > 0) violated(about + "a cgroup");
     }
   }

@@ -83,7 +83,7 @@ class RangesApart final : public Invariant {
   // anew: a static one whose manifest was put back, and any whose end its agent did not live to tell.
   bool holds(const Given& given) const { return unmounts(given.uid) == given.unmounts; }
   int unmounts(const std::string& uid) const {
-    const auto& all = view_.world.disk.volumes.unmounts;
+    const auto& all = view_.world.disk.node_volumes.sweeps;
     const auto found = all.find(uid);
     return found == all.end() ? 0 : found->second;
   }
@@ -115,6 +115,27 @@ class RangesApart final : public Invariant {
   std::map<std::string, Given> sandboxes_;  // by ID
 };
 
+class VolumesKept final : public Invariant {
+ public:
+  explicit VolumesKept(View view)
+      : Invariant("volumes-kept",
+                  "what runs keeps its volumes, and a volume of the node is staged before and longer than any pod has "
+                  "it (contract 04 §16, §22)"),
+        view_(view) {}
+  void after_step() override {
+    const VolumesOnNode& volumes = view_.world.disk.node_volumes;
+    if (!volumes.violations.empty()) violated(volumes.violations.front());
+    if (std::exchange(losses_, volumes.losses) == volumes.losses) return;
+    for (const auto& [uid, pod] : view_.ledger.pods()) {
+      if (pod.any_running() && !volumes.all_of(pod.pod)) violated("pod " + pod.name + " " + uid + " runs without them");
+    }
+  }
+
+ private:
+  View view_;
+  std::uint64_t losses_ = 0;
+};
+
 class RuntimeRules final : public Invariant {
  public:
   explicit RuntimeRules(View view)
@@ -134,6 +155,7 @@ void add_runtime_invariants(View view, Invariants& all) {
   all.push_back(std::make_unique<OneLiveInstance>(view));
   all.push_back(std::make_unique<NamesakesApart>(view));
   all.push_back(std::make_unique<RangesApart>(view));
+  all.push_back(std::make_unique<VolumesKept>(view));
   all.push_back(std::make_unique<RuntimeRules>(view));
 }
 

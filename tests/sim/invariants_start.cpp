@@ -44,7 +44,7 @@ class StartsInOrder final : public OnStart {
     if (sandbox == pod.sandboxes.end() || !sandbox->second) {
       violated(about(pod, instance) + " is started in a sandbox that is not ready");
     }
-    if (world.disk.volumes.mounted.count(pod.uid) == 0) {
+    if (!world.disk.node_volumes.all_of(pod.pod)) {
       violated(about(pod, instance) + " is started without its volumes");
     }
     if (world.disk.cgroups.groups.count(pod.uid) == 0) {

@@ -113,8 +113,7 @@ class DeletedAfterAll final : public Invariant {
     const PodLife* life = view_.ledger.find(pod.metadata().uid());
     if (type != "DELETED" || life == nullptr || life->forced || life->told_final) return;
     const World& world = view_.world;
-    if (world.disk.volumes.mounted.count(life->uid) > 0)
-      violated(path_of(pod) + " is deleted while volumes are mounted");
+    if (world.disk.node_volumes.any_of(life->uid)) violated(path_of(pod) + " is deleted while volumes are mounted");
     if (world.disk.cgroups.groups.count(life->uid) > 0) violated(path_of(pod) + " is deleted while it has a cgroup");
     if (!is_terminal(pod)) violated(path_of(pod) + " is deleted while the API shows it as " + pod.status().phase());
   }

@@ -104,6 +104,12 @@ api::Pod frame(const std::string& name, std::int64_t grace) {
   return pod;
 }
 
+void use_volume(api::core::PodSpec& spec, const std::string& name) {
+  auto& mount = *spec.mutable_containers(0)->add_volumemounts();
+  mount.set_name(name);
+  mount.set_mountpath("/" + name);
+}
+
 api::Pod make_pod(const std::string& name, base::Random& random) {
   api::Pod pod = frame(name, static_cast<std::int64_t>(below(random, 40)));
   auto& spec = *pod.mutable_spec();
@@ -135,8 +141,33 @@ api::Pod make_pod(const std::string& name, base::Random& random) {
     auto& volume = *spec.add_volumes();
     volume.set_name("data");
     volume.mutable_volumesource()->mutable_emptydir();
+    use_volume(spec, "data");
+  }
+  if (chance(random, 15)) {
+    auto& volume = *spec.add_volumes();
+    volume.set_name("scratch");
+    volume.mutable_volumesource()->mutable_csi()->set_driver("sim");
+    use_volume(spec, "scratch");
+  }
+  if (chance(random, 25)) {
+    static const char* const kClaims[] = {"a", "b", "c"};
+    auto& volume = *spec.add_volumes();
+    volume.set_name("claimed");
+    volume.mutable_volumesource()->mutable_persistentvolumeclaim()->set_claimname(kClaims[below(random, 3)]);
+    use_volume(spec, "claimed");
   }
   return pod;
+}
+
+// What needs an API server is not for manifests.
+void keep_local_volumes(api::core::PodSpec& spec) {
+  auto& volumes = *spec.mutable_volumes();
+  auto& mounts = *spec.mutable_containers(0)->mutable_volumemounts();
+  for (int i = volumes.size() - 1; i >= 0; --i) {
+    if (volumes[i].volumesource().has_emptydir()) continue;
+    volumes.DeleteSubrange(i, 1);
+    mounts.DeleteSubrange(i, 1);
+  }
 }
 
 }  // namespace
@@ -173,6 +204,7 @@ api::Pod make_api_pod(const std::string& name, base::Random& random) {
 
 api::Pod make_static_pod(const std::string& name, base::Random& random) {
   api::Pod pod = make_pod(name, random);
+  keep_local_volumes(*pod.mutable_spec());
   (*pod.mutable_metadata()->mutable_labels())["version"] = std::to_string(random() % 1'000'000);
   return pod;
 }

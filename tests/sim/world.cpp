@@ -10,6 +10,7 @@ World::World(std::uint64_t seed) : random(seed) {
   api.enforce_node_limits(true);
   api.keep_log(false);
   cri.has_events = true;
+  disk.node_volumes.tell = [this](const std::string& text) { story.tell("volumes", text); };
   cri.runtime_status.handlers.front().user_namespaces = true;
 }
 

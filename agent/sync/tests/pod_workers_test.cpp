@@ -465,7 +465,10 @@ TEST_F(Workers, AVolumeThatCannotBeMountedHoldsThePodAndIsTriedAgain) {
                                     Error(ErrorKind::not_found, "MountVolume.SetUp failed for volume \"v\" : no"));
   boot().set_pods({make_wanted("u1")});
   world.clock.advance(5s);
-  EXPECT_THAT(world.events.texts(), ElementsAre("W FailedMount: MountVolume.SetUp failed for volume \"v\" : no"));
+  EXPECT_THAT(
+      world.events.texts(),
+      ElementsAre("W FailedMount: Unable to attach or mount volumes: MountVolume.SetUp failed for volume \"v\" : "
+                  "no"));
   EXPECT_EQ(world.cri.count("run_pod_sandbox"), 0u);
   EXPECT_EQ(brain->phase("u1"), "Pending");
   world.volumes.mount_fails.clear();

@@ -320,6 +320,7 @@ TEST_P(Timeline, IsTheKubelets) {
   const auto created = server.create(pod);
   ASSERT_TRUE(created.ok());
   if (GetParam() == "missingvol") {
+    world.volumes.events = &world.events;
     world.volumes.mount_fails.emplace(
         created->metadata().uid(),
         Error(ErrorKind::not_found, "MountVolume.SetUp failed for volume \"c\" : secret \"absent\" not found"));

@@ -119,7 +119,11 @@ bool FakePodFiles::knows(const std::string& uid) const {
 
 Task<Result<ResolvedVolumes>> FakePodVolumes::mount(api::PodPtr pod) {
   const std::string& uid = pod->metadata().uid();
-  if (const auto failure = mount_fails.find(uid); failure != mount_fails.end()) co_return failure->second;
+  if (const auto failure = mount_fails.find(uid); failure != mount_fails.end()) {
+    if (events == nullptr) co_return failure->second;
+    events->record(*pod, {true, "FailedMount", failure->second.to_string(), ""});
+    co_return Error(ErrorKind::deadline_exceeded, "context deadline exceeded");
+  }
   mounted.insert(uid);
   ResolvedVolumes resolved;
   for (const auto& volume : pod->spec().volumes()) resolved[volume.name()].host_path = "/volumes/" + volume.name();

@@ -68,6 +68,7 @@ class FakePodVolumes final : public PodVolumes {
   std::set<std::string> mounted;        // UIDs
   std::map<std::string, int> unmounts;  // by UID: how often its files went
   std::map<std::string, Error> mount_fails;
+  EventRecorder* events = nullptr;  // told of each failure, as the volume manager does, which then waits in vain
   std::map<std::string, Error> unmount_fails;
   std::vector<SubPathRequest> sub_paths;
   Status sub_path_fails;

@@ -71,6 +71,8 @@ struct Volumes : testing::Test {
     facts.info.memory_bytes = 1 << 30;
     facts.info.allocatable.emplace("cpu", api::Quantity::from_int(2));
     mounts->tmpfs_mode = 01777;
+    adapter.emplace(VolumesAdapter::Base{loop, clock, random, pool, facts, objects, events, {}, mounts});
+    adapter->start(gate);
     std::ifstream file(KEELSON_SOURCE_DIR "/tests/golden/data/pods/volumes.json");
     recording = json::parse(file);
     json live = recording.at("live");
@@ -97,9 +99,17 @@ struct Volumes : testing::Test {
       (*objects.config_maps[name].mutable_data())["service-ca.crt"] = "CA";
     }
   }
-  void TearDown() override { fs::remove_all(top); }
+  void TearDown() override {
+    ASSERT_TRUE(base::testing::run_real(loop, stopped()));
+    fs::remove_all(top);
+  }
+  base::Task<bool> stopped() {
+    co_await adapter->stop();
+    co_await gate.stop();
+    co_return true;
+  }
 
-  Result<ResolvedVolumes> mount() { return base::testing::run_real(loop, adapter.mount(pod)); }
+  Result<ResolvedVolumes> mount() { return base::testing::run_real(loop, adapter->mount(pod)); }
   std::string directory() const { return facts.paths.root + "/pods/" + pod->metadata().uid() + "/"; }
 
   std::string top;
@@ -110,7 +120,9 @@ struct Volumes : testing::Test {
   FakePodObjects objects;
   std::shared_ptr<volume::FakeMounts> mounts = std::make_shared<volume::FakeMounts>();
   FakeEvents events;
-  VolumesAdapter adapter{pool, facts, objects, events, {}, mounts};
+  base::Random random{7};
+  base::Gate gate{loop};
+  std::optional<VolumesAdapter> adapter;
   api::PodPtr pod;
   json recording;
 };
@@ -155,7 +167,7 @@ TEST_F(Volumes, HaveThePathsModesAndContentsOfTheRecordedOnes) {
   EXPECT_EQ(*base::read_file(volumes + "kubernetes.io~configmap/c/bin"), std::string("\0\1\2", 3));
   EXPECT_EQ(*base::read_file(volumes + "kubernetes.io~projected/p/tok"), "token for me");
   EXPECT_EQ(*base::read_file(volumes + "kubernetes.io~secret/s/sub/u"), "admin");
-  ASSERT_TRUE(base::testing::run_real(loop, adapter.unmount(pod->metadata().uid())).ok());
+  ASSERT_TRUE(base::testing::run_real(loop, adapter->unmount(pod->metadata().uid())).ok());
   EXPECT_TRUE(mounts->table.empty());
 }
 
@@ -187,11 +199,20 @@ TEST_F(Volumes, OnesThatAreMountedServeOnWhenTheirObjectIsGone) {
             "FailedMount: MountVolume.SetUp failed for volume \"c\" : configmap \"cm\" not found");
 }
 
-TEST_F(Volumes, WhatIsMissingIsNamedAsTheKubeletDoes) {
+TEST_F(Volumes, WhatIsMissingIsNamedAsTheKubeletDoesAndThePodWaitsForIt) {
+  if (getuid() != 0) GTEST_SKIP() << "groups are given by root only";
+  const auto config_map = objects.config_maps["cm"];
   objects.config_maps.erase("cm");
-  auto mounted = mount();
-  ASSERT_FALSE(mounted.ok());
-  EXPECT_EQ(mounted.error().to_string(), "MountVolume.SetUp failed for volume \"c\" : configmap \"cm\" not found");
+  auto place = std::make_shared<std::optional<Result<ResolvedVolumes>>>();
+  base::spawn(gate, "mount", base::internal::keep_result<Result<ResolvedVolumes>>(adapter->mount(pod), place));
+  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return !events.texts.empty(); }));
+  EXPECT_EQ(events.texts.front(),
+            "FailedMount: MountVolume.SetUp failed for volume \"c\" : configmap \"cm\" not found");
+  EXPECT_FALSE(place->has_value());
+  objects.config_maps["cm"] = config_map;
+  adapter->manager().look_again(pod->metadata().uid());
+  ASSERT_TRUE(base::testing::pump_until(loop, [&] { return place->has_value(); }));
+  EXPECT_TRUE((*place)->ok());
 }
 
 }  // namespace

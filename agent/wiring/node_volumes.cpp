@@ -1,0 +1,81 @@
+#include "agent/wiring/node_volumes.hpp"
+
+#include "volume/csi/volume_plugin.hpp"
+#include "volume/manager/disk_plugins.hpp"
+
+namespace keelson::agent {
+
+NodeVolumes::NodeVolumes(const Base& base)
+    : gate_(base.loop), cluster_(base.cluster), mounts_(std::make_shared<volume::LinuxMounts>()) {
+  VolumesAdapter::Base own{base.loop,    base.clock,  base.random, base.pool, base.facts,
+                           base.objects, base.events, base.log,    mounts_};
+  own.waits_for_attach = base.configuration.kubelet.enable_controller_attach_detach;
+  own.waits = base.waits;
+  if (cluster_ != nullptr) {
+    claims_ = std::make_unique<ClusterVolumes>(cluster_->client(), base.facts.node_name,
+                                               [cluster = cluster_] { return cluster->cached_node(); });
+    own.cluster = claims_.get();
+    own.in_use_changed = [cluster = cluster_] { cluster->report_soon(); };
+  }
+  adapter_ = std::make_unique<VolumesAdapter>(std::move(own));
+  add_plugins(base);
+  if (cluster_ == nullptr) return;
+  Cluster::VolumeHooks hooks;
+  hooks.in_use = [this] { return manager().in_use(); };
+  hooks.node_changed = [this] { manager().node_changed(); };
+  hooks.joined = [this] { csi_->start(gate_); };
+  hooks.objects_changed = [this](const std::string& uid) { manager().look_again(uid); };
+  cluster_->attach_volumes(std::move(hooks));
+}
+
+void NodeVolumes::add_plugins(const Base& base) {
+  adapter_->add_plugin(std::make_unique<volume::NfsPlugin>(adapter_->work()));
+  const auto event = [&events = base.events](const api::Pod& pod, bool warning, std::string reason,
+                                             std::string message) {
+    events.record(pod, {warning, std::move(reason), std::move(message), ""});
+  };
+  auto loops = std::make_shared<volume::HostLoopDevices>();
+  volume::DiskHost host{base.clock,
+                        adapter_->work(),
+                        std::make_shared<volume::HostPrograms>(),
+                        std::make_shared<const volume::ScsiDevices>(),
+                        loops,
+                        event,
+                        nullptr};
+  if (cluster_ != nullptr) {
+    host.secret = [this](std::string ns, std::string name) { return read_secret(std::move(ns), std::move(name)); };
+  }
+  adapter_->add_plugin(std::make_unique<volume::LocalVolumePlugin>(host));
+  adapter_->add_plugin(std::make_unique<volume::IscsiPlugin>(host));
+  adapter_->add_plugin(std::make_unique<volume::FcPlugin>(host));
+  if (cluster_ == nullptr) return;
+  CsiService::Base csi{base.loop,
+                       base.clock,
+                       base.random,
+                       base.pool,
+                       cluster_->client(),
+                       cluster_->tokens(),
+                       mounts_,
+                       base.facts.paths.root,
+                       base.facts.node_name,
+                       base.log};
+  csi_ = std::make_unique<CsiService>(csi);
+  csi_->on_driver([this] { manager().look_again_all(); });
+  adapter_->add_plugin(std::make_unique<volume::CsiVolumePlugin>(csi_->plugin(), adapter_->work(), loops));
+}
+
+base::Task<Result<std::map<std::string, std::string>>> NodeVolumes::read_secret(std::string ns, std::string name) {
+  auto secret = co_await claims_->secret(ns, name);
+  if (!secret.ok()) co_return std::move(secret).error();
+  std::map<std::string, std::string> out;
+  for (const auto& entry : (*secret)->data()) out[entry.first] = entry.second;
+  co_return out;
+}
+
+base::Task<void> NodeVolumes::stop() {
+  co_await adapter_->stop();
+  co_await gate_.stop();
+  if (csi_) co_await csi_->stop();
+}
+
+}  // namespace keelson::agent

@@ -1,0 +1,57 @@
+// NodeVolumes: all that has to do with volumes on this node, put together: the volume manager with its plugins, the
+// cluster's claims, and the CSI drivers.
+//
+// Owner: Agent. Thread: the loop. Stops: stop(), after the workers and before the cluster. What fails: nothing here;
+// see the parts. Source: contract 04 §16, §19.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agent/wiring/cluster.hpp"
+#include "agent/wiring/cluster_volumes.hpp"
+#include "agent/wiring/csi_service.hpp"
+#include "agent/wiring/volumes_adapter.hpp"
+#include "config/configuration.hpp"
+
+namespace keelson::agent {
+
+class NodeVolumes {
+ public:
+  struct Base {
+    base::Loop& loop;
+    base::Clock& clock;
+    base::Random& random;
+    base::BlockingPool& pool;
+    const config::Configuration& configuration;
+    const NodeFacts& facts;
+    PodObjects& objects;
+    EventRecorder& events;
+    base::Logger log;
+    Cluster* cluster = nullptr;  // null: standalone
+    std::function<void(const std::string& uid, std::string text)> waits;
+  };
+  explicit NodeVolumes(const Base& base);
+
+  PodVolumes& pod_volumes() { return *adapter_; }
+  volume::VolumeManager& manager() { return adapter_->manager(); }
+
+  // CSI drivers wait until the node has joined its cluster.
+  void start() { adapter_->start(gate_); }
+  base::Task<void> stop();
+
+ private:
+  void add_plugins(const Base& base);
+  base::Task<Result<std::map<std::string, std::string>>> read_secret(std::string ns, std::string name);
+
+  base::Gate gate_;
+  Cluster* cluster_;
+  std::shared_ptr<volume::Mounts> mounts_;
+  std::unique_ptr<ClusterVolumes> claims_;
+  std::unique_ptr<CsiService> csi_;
+  std::unique_ptr<VolumesAdapter> adapter_;
+};
+
+}  // namespace keelson::agent

@@ -1,0 +1,240 @@
+#include "volume/csi/volume_plugin.hpp"
+
+#include "base/file.hpp"
+#include "volume/block_device.hpp"
+#include "volume/csi/names.hpp"
+#include "volume/csi/paths.hpp"
+#include "volume/paths.hpp"
+
+namespace keelson::volume {
+namespace {
+
+constexpr auto kDiskLimit = std::chrono::minutes(2);
+
+Result<CsiVolume> volume_of(const VolumeSpec& spec) {
+  if (spec.pv != nullptr) return csi_volume(*spec.pv, spec.read_only);
+  return csi_volume(*spec.pod, spec.volume());
+}
+
+std::optional<std::int64_t> fs_group_of(const VolumeSpec& spec) {
+  const auto& security = spec.pod->spec().securitycontext();
+  if (!security.has_fsgroup()) return std::nullopt;
+  return security.fsgroup();
+}
+
+BlockMap map_of(const std::string& root, const std::string& uid, const std::string& name, const std::string& device) {
+  BlockMap map;
+  map.device = device;
+  map.global_dir = csi_block_paths(root, name).devices;
+  map.uid = uid;
+  map.pod_link = csi_device_link(root, uid, name);
+  return map;
+}
+
+Result<Ok> as_result(Status status) {
+  if (!status.ok()) return std::move(status).error();
+  return Ok{};
+}
+
+base::Task<Status> without_value(base::Task<Result<Ok>> task) {
+  auto done = co_await std::move(task);
+  if (!done.ok()) co_return std::move(done).error();
+  co_return Status();
+}
+
+// Not coroutines: closures are made outside of those.
+base::Task<Result<VolData>> load(DiskWork& work, const std::string& directory) {
+  return work.on_device<VolData>("read " + directory, directory, kDiskLimit,
+                                 [directory](Mounts&) { return load_vol_data(directory); });
+}
+base::Task<Result<std::vector<DeviceOrder>>> find_devices(DiskWork& work) {
+  return work.on_device<std::vector<DeviceOrder>>(
+      "find CSI volumes of the node", "csi", kDiskLimit,
+      [root = work.root()](Mounts&) { return Result<std::vector<DeviceOrder>>(find_csi_devices(root)); });
+}
+
+VolumeManner manner_of(const std::string& driver, const std::string& handle, const CsiTraits& traits) {
+  VolumeManner manner;
+  manner.device = csi_unique_name(driver, handle);
+  manner.attachable = traits.attach_required;
+  manner.repeats = traits.requires_republish;
+  return manner;
+}
+
+std::vector<std::string> names_in(const std::string& directory) {
+  if (!base::is_directory(directory)) return {};
+  return base::list_directory(directory).value_or({});
+}
+
+}  // namespace
+
+std::pair<std::string, std::string> parse_csi_unique_name(const std::string& unique) {
+  const std::string prefix = std::string(csi_plugin) + "/";
+  const auto caret = unique.find('^');
+  if (!unique.starts_with(prefix) || caret == std::string::npos) return {};
+  return {unique.substr(prefix.size(), caret - prefix.size()), unique.substr(caret + 1)};
+}
+
+std::vector<DeviceOrder> find_csi_devices(const std::string& root) {
+  std::vector<DeviceOrder> out;
+  const std::string top = plugin_dir(root, csi_plugin);
+  for (const auto& driver : names_in(top)) {
+    if (driver == "volumeDevices") continue;
+    for (const auto& volume : names_in(top + "/" + driver)) {
+      const auto data = load_vol_data(top + "/" + driver + "/" + volume);
+      if (!data.ok()) continue;
+      DeviceOrder order;
+      order.device = csi_unique_name(data->driver_name, data->volume_handle);
+      order.name = volume;
+      out.push_back(std::move(order));
+    }
+  }
+  for (const auto& volume : names_in(top + "/volumeDevices")) {
+    const auto data = load_vol_data(csi_block_paths(root, volume).data);
+    if (!data.ok()) continue;
+    DeviceOrder order;
+    order.device = csi_unique_name(data->driver_name, data->volume_handle);
+    order.name = data->spec_vol_id.empty() ? volume : data->spec_vol_id;
+    order.block = true;
+    out.push_back(std::move(order));
+  }
+  return out;
+}
+
+std::string CsiVolumePlugin::name() const { return std::string(csi_plugin); }
+
+bool CsiVolumePlugin::serves(const VolumeSpec& spec) const {
+  return spec.pv == nullptr ? spec.volume().volumesource().has_csi()
+                            : spec.pv->spec().persistentvolumesource().has_csi();
+}
+
+base::Task<VolumeResult<VolumeManner>> CsiVolumePlugin::manner(VolumeSpec spec) {
+  const auto volume = volume_of(spec);
+  if (!volume.ok()) co_return final_error(volume.error());
+  const auto traits = co_await csi_.traits(volume->driver);
+  if (!traits.ok()) co_return traits.error();
+  VolumeManner manner = manner_of(volume->driver, volume->handle, *traits);
+  // Never staged, never attached.
+  if (volume->inline_volume) manner.device.clear();
+  if (volume->inline_volume) manner.attachable = false;
+  co_return manner;
+}
+
+base::Task<Result<FoundManner>> CsiVolumePlugin::manner_of_found(FoundVolume found) {
+  const std::string directory = found.block ? csi_block_paths(work_.root(), found.name).data : found.path;
+  const auto data = co_await load(work_, directory);
+  if (!data.ok()) co_return data.error();
+  FoundManner out;
+  // Whether it must be attached is asked when it is wanted again; to take it off it need not be known.
+  out.manner = manner_of(data->driver_name, data->volume_handle, CsiTraits());
+  if (data->lifecycle_mode == "Ephemeral") {
+    out.manner.device.clear();
+    out.manner.attachable = false;
+  }
+  co_return out;
+}
+
+base::Task<Result<std::vector<DeviceOrder>>> CsiVolumePlugin::found_devices() { return find_devices(work_); }
+
+base::Task<VolumeStatus> CsiVolumePlugin::check_attached(MountOrder order) {
+  auto volume = volume_of(order.spec);
+  if (!volume.ok()) co_return final_error(std::move(volume).error());
+  auto done = co_await csi_.check_attached(std::move(*volume));
+  co_return done;
+}
+
+base::Task<VolumeResult<std::string>> CsiVolumePlugin::mount_device(MountOrder order) {
+  auto volume = volume_of(order.spec);
+  if (!volume.ok()) co_return final_error(std::move(volume).error());
+  VolumeStatus done;
+  if (order.spec.block) {
+    done = co_await csi_.stage_block(std::move(*volume));
+  } else {
+    CsiStage stage;
+    stage.volume = std::move(*volume);
+    stage.fs_group = fs_group_of(order.spec);
+    done = co_await csi_.stage(std::move(stage));
+  }
+  if (!done.ok()) co_return std::move(done).error();
+  co_return std::string();
+}
+
+base::Task<VolumeStatus> CsiVolumePlugin::unmount_device(DeviceOrder order) {
+  VolumeStatus done;
+  if (order.block) {
+    done = co_await csi_.unstage_block(order.name);
+  } else {
+    const auto [driver, handle] = parse_csi_unique_name(order.device);
+    done = co_await csi_.unstage(driver, handle);
+  }
+  co_return done;
+}
+
+base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::set_up(MountOrder order) {
+  auto volume = volume_of(order.spec);
+  if (!volume.ok()) co_return final_error(std::move(volume).error());
+  if (order.spec.block) {
+    auto mapped = co_await map(std::move(*volume), std::move(order));
+    co_return mapped;
+  }
+  const bool read_only = volume->read_only;
+  CsiPublish publish;
+  publish.volume = std::move(*volume);
+  publish.pod = csi_pod(*order.spec.pod);
+  publish.fs_group = fs_group_of(order.spec);
+  publish.fs_group_change_policy = order.spec.pod->spec().securitycontext().fsgroupchangepolicy();
+  publish.republish = order.mounted;
+  publish.restored = order.restored;
+  auto published = co_await csi_.publish(std::move(publish));
+  if (!published.ok()) co_return std::move(published).error();
+  MountedVolume out;
+  out.path = published->path;
+  out.read_only = read_only;
+  out.relabel = !read_only && !published->selinux_mounted;
+  co_return out;
+}
+
+base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::map(CsiVolume volume, MountOrder order) {
+  const std::string uid = order.spec.pod->metadata().uid();
+  const std::string name = volume.name;
+  const bool read_only = volume.read_only;
+  const auto published = co_await csi_.publish_block(std::move(volume), csi_pod(*order.spec.pod));
+  if (!published.ok()) co_return published.error();
+  auto bound = co_await bind(uid, name, published->path);
+  // The driver has published it: it must be taken back.
+  if (!bound.ok()) co_return uncertain_error(std::move(bound).error());
+  MountedVolume out;
+  out.path = csi_device_link(work_.root(), uid, name);
+  out.read_only = read_only;
+  out.block = true;
+  co_return out;
+}
+
+base::Task<VolumeStatus> CsiVolumePlugin::tear_down(TearDownOrder order) {
+  VolumeStatus done;
+  if (!order.block) {
+    done = co_await csi_.unpublish(order.uid, order.name);
+    co_return done;
+  }
+  auto unbound = co_await unbind(order.uid, order.name);
+  if (!unbound.ok()) co_return uncertain_error(std::move(unbound).error());
+  done = co_await csi_.unpublish_block(order.uid, order.name);
+  co_return done;
+}
+
+// Not coroutines: closures are made outside of those.
+base::Task<Status> CsiVolumePlugin::bind(std::string uid, std::string name, std::string device) {
+  const BlockMap map = map_of(work_.root(), uid, name, device);
+  return without_value(work_.on_volume<Ok>(
+      "map device of " + name, uid, name, kDiskLimit,
+      [map, loops = loops_](Mounts& mounts) { return as_result(map_block_device(map, mounts, *loops)); }));
+}
+
+base::Task<Status> CsiVolumePlugin::unbind(std::string uid, std::string name) {
+  const BlockMap map = map_of(work_.root(), uid, name, "");
+  return without_value(work_.on_volume<Ok>(
+      "unmap device of " + name, uid, name, kDiskLimit,
+      [map, loops = loops_](Mounts& mounts) { return as_result(unmap_block_device(map, mounts, *loops)); }));
+}
+
+}  // namespace keelson::volume

@@ -1,0 +1,28 @@
+// VolumeCluster: what the volume manager needs of the API server.
+//
+// Declared here, implemented by the agent's wiring and by tests. Thread: the loop. Each read has a limit of its own.
+// Source: contract 04 §16 (attach handshake), §17 (live GETs).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/task.hpp"
+#include "volume/manager/volume_spec.hpp"
+
+namespace keelson::volume {
+
+class VolumeCluster {
+ public:
+  using NodePtr = std::shared_ptr<const api::core::Node>;
+
+  virtual ~VolumeCluster() = default;
+  // As they are now.
+  virtual base::Task<Result<VolumeSpec::ClaimPtr>> claim(std::string ns, std::string name) = 0;
+  virtual base::Task<Result<VolumeSpec::PvPtr>> persistent_volume(std::string name) = 0;
+  virtual base::Task<Result<NodePtr>> read_node() = 0;
+  // The newest that was heard of; null before the first.
+  virtual NodePtr node() const = 0;
+};
+
+}  // namespace keelson::volume

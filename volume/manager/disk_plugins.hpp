@@ -1,0 +1,126 @@
+// Plugins of NFS, of local PersistentVolumes and of disks of a storage network (iSCSI, Fibre Channel), as file systems
+// and as block devices.
+//
+// Over nfs.hpp, local_volume.hpp, iscsi.hpp, fc.hpp, pod_mount.hpp and block_device.hpp on the pool. Owner: the volume
+// manager; what DiskHost names outlives it. Thread: the loop. What fails: with the texts of those. Source: contract 04
+// §3, §6, §11, §15.
+#pragma once
+
+#include <map>
+
+#include "volume/fc.hpp"
+#include "volume/iscsi.hpp"
+#include "volume/local_volume.hpp"
+#include "volume/loop_device.hpp"
+#include "volume/manager/disk_work.hpp"
+#include "volume/manager/fs_group_watch.hpp"
+#include "volume/manager/plugin.hpp"
+#include "volume/pod_mount.hpp"
+#include "volume/programs.hpp"
+
+namespace keelson::volume {
+
+// What such plugins work with; shared with calls that outlive their deadline.
+struct DiskHost {
+  base::Clock& clock;
+  DiskWork& work;
+  std::shared_ptr<Programs> programs;
+  std::shared_ptr<const ScsiDevices> scsi;
+  std::shared_ptr<LoopDevices> loops;
+  VolumeEvent event;
+  // A Secret's data, for CHAP. Unset: there is no API server.
+  std::function<base::Task<Result<IscsiSecret>>(std::string ns, std::string name)> secret;
+};
+
+class NfsPlugin final : public VolumePlugin {
+ public:
+  explicit NfsPlugin(DiskWork& work) : work_(work) {}
+  std::string name() const override { return "kubernetes.io/nfs"; }
+  bool serves(const VolumeSpec& spec) const override;
+  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec) override { co_return VolumeManner(); }
+  base::Task<Result<FoundManner>> manner_of_found(FoundVolume) override { co_return FoundManner(); }
+  base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
+  base::Task<VolumeStatus> tear_down(TearDownOrder order) override;
+
+ private:
+  DiskWork& work_;
+};
+
+// What the three types of disks have in common: the pod's own bind mount with fsGroup, or its device.
+class DiskPlugin : public VolumePlugin {
+ public:
+  explicit DiskPlugin(DiskHost host) : host_(std::move(host)) {}
+  base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
+  base::Task<VolumeStatus> tear_down(TearDownOrder order) override;
+
+ protected:
+  // What of the pod's mount the type knows; called on the pool.
+  using PodMountOf = std::function<Result<PodMount>()>;
+  virtual PodMountOf pod_mount(const MountOrder& order) const = 0;
+  virtual bool is_read_only(const VolumeSpec& spec) const = 0;
+  // Where the device is that a pod's link is to lead to.
+  virtual std::string device(const MountOrder& order) const = 0;
+
+  base::Task<Result<PodMounted>> bind(MountOrder order, std::shared_ptr<FsGroupProgress> progress);
+  base::Task<Status> map(MountOrder order);
+  base::Task<Status> unmap(TearDownOrder order);
+  base::Task<Status> unbind(TearDownOrder order);
+  // Mounts of a disk for the node, with what is told of a wrong file system.
+  VolumeResult<std::string> placed(const MountOrder& order, Result<DiskMounted> mounted, std::string place) const;
+
+  DiskHost host_;
+};
+
+class LocalVolumePlugin final : public DiskPlugin {
+ public:
+  using DiskPlugin::DiskPlugin;
+  std::string name() const override { return std::string(local_plugin); }
+  bool serves(const VolumeSpec& spec) const override;
+  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
+  base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
+  base::Task<VolumeResult<std::string>> mount_device(MountOrder order) override;
+  base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
+
+ private:
+  PodMountOf pod_mount(const MountOrder& order) const override;
+  bool is_read_only(const VolumeSpec& spec) const override { return spec.read_only; }
+  std::string device(const MountOrder& order) const override;
+};
+
+class IscsiPlugin final : public DiskPlugin {
+ public:
+  using DiskPlugin::DiskPlugin;
+  std::string name() const override { return std::string(iscsi_plugin); }
+  bool serves(const VolumeSpec& spec) const override;
+  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
+  base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
+  base::Task<VolumeResult<std::string>> mount_device(MountOrder order) override;
+  base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
+
+ private:
+  PodMountOf pod_mount(const MountOrder& order) const override;
+  bool is_read_only(const VolumeSpec& spec) const override;
+  std::string device(const MountOrder& order) const override;
+
+  std::map<std::string, std::string> attached_;  // by unique name: the device; found anew by the next attach
+};
+
+class FcPlugin final : public DiskPlugin {
+ public:
+  using DiskPlugin::DiskPlugin;
+  std::string name() const override { return std::string(fc_plugin); }
+  bool serves(const VolumeSpec& spec) const override;
+  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
+  base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
+  base::Task<VolumeResult<std::string>> mount_device(MountOrder order) override;
+  base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
+
+ private:
+  PodMountOf pod_mount(const MountOrder& order) const override;
+  bool is_read_only(const VolumeSpec& spec) const override;
+  std::string device(const MountOrder& order) const override;
+
+  std::map<std::string, std::string> attached_;  // by unique name: the device
+};
+
+}  // namespace keelson::volume

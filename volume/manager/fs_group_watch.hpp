@@ -1,0 +1,44 @@
+// FsGroupWatch: tells of a long walk of fsGroup while it is awaited, and lets it be ended.
+//
+// What explain shows is renewed every five seconds; after 30 seconds, and then each minute, the pod gets the event
+// VolumePermissionChangeInProgress. Owner: the coroutine that awaits the walk; its end ends the telling. Thread: the
+// loop. Source: contract 04 §11.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.hpp"
+#include "volume/fs_group.hpp"
+#include "volume/manager/plugin.hpp"
+
+namespace keelson::volume {
+
+using VolumeEvent = std::function<void(const api::Pod&, bool warning, std::string reason, std::string message)>;
+
+class FsGroupWatch {
+ public:
+  FsGroupWatch(base::Clock& clock, const MountOrder& order, const VolumeEvent& event);
+  ~FsGroupWatch();
+  FsGroupWatch(const FsGroupWatch&) = delete;
+  FsGroupWatch& operator=(const FsGroupWatch&) = delete;
+
+  const std::shared_ptr<FsGroupProgress>& progress() const { return progress_; }
+
+ private:
+  void arm();
+  void tick();
+
+  base::Clock& clock_;
+  api::PodPtr pod_;
+  std::string name_;
+  VolumeProgressPtr shown_;
+  const VolumeEvent& event_;
+  std::shared_ptr<FsGroupProgress> progress_ = std::make_shared<FsGroupProgress>();
+  base::SteadyTime next_event_;
+  bool told_ = false;
+  std::unique_ptr<base::Alarm> alarm_;
+};
+
+}  // namespace keelson::volume

@@ -1,0 +1,107 @@
+#include "volume/manager/local_plugins.hpp"
+
+#include "volume/local.hpp"
+
+namespace keelson::volume {
+namespace {
+
+constexpr auto kLimit = std::chrono::minutes(2);
+
+MountedVolume mounted_volume(const HostVolume& ready) {
+  MountedVolume out;
+  out.path = ready.host_path;
+  out.read_only = ready.read_only;
+  out.relabel = ready.relabel;
+  return out;
+}
+
+// A call that did not come back may still take effect; the sweep sees to that.
+VolumeResult<MountedVolume> outcome_of(Result<HostVolume> ready) {
+  if (ready.ok()) return mounted_volume(*ready);
+  const bool late = ready.error().kind() == ErrorKind::deadline_exceeded;
+  return late ? uncertain_error(std::move(ready).error()) : final_error(std::move(ready).error());
+}
+
+bool is_empty_source(const api::core::VolumeSource& source) { return source_type(source) == "emptyDir"; }
+
+// Not a coroutine: closures are made outside of those.
+base::Task<Result<HostVolume>> set_up_empty_dir(DiskWork& work, const MountOrder& order, LocalVolumeOptions options) {
+  const VolumeSpec& spec = order.spec;
+  const std::string& uid = spec.pod->metadata().uid();
+  return work.on_volume<HostVolume>("set up emptyDir " + spec.name + " of pod " + uid, uid, spec.name, kLimit,
+                                    [spec, options = std::move(options)](Mounts& mounts) {
+                                      return set_up_volume(*spec.pod, spec.volume(), options, mounts);
+                                    });
+}
+
+Result<HostVolume> set_up_host_path(const VolumeSpec& spec) {
+  const auto& source = spec.pv == nullptr ? spec.volume().volumesource().hostpath()
+                                          : spec.pv->spec().persistentvolumesource().hostpath();
+  if (Status there = check_host_path(source.path(), source.type()); !there.ok()) return std::move(there).error();
+  HostVolume out;
+  out.name = spec.name;
+  out.host_path = source.path();
+  out.read_only = spec.read_only;
+  out.relabel = false;
+  return out;
+}
+
+base::Task<Result<HostVolume>> set_up_host_path(DiskWork& work, const VolumeSpec& spec) {
+  const std::string& uid = spec.pod->metadata().uid();
+  return work.on_volume<HostVolume>("check hostPath " + spec.name + " of pod " + uid, uid, spec.name, kLimit,
+                                    [spec](Mounts&) { return set_up_host_path(spec); });
+}
+
+}  // namespace
+
+VolumeManner swept_manner() {
+  VolumeManner manner;
+  manner.swept = true;
+  return manner;
+}
+
+bool EmptyDirPlugin::serves(const VolumeSpec& spec) const {
+  return spec.pv == nullptr && is_empty_source(spec.volume().volumesource());
+}
+
+base::Task<VolumeResult<VolumeManner>> EmptyDirPlugin::manner(VolumeSpec) { co_return swept_manner(); }
+
+base::Task<Result<FoundManner>> EmptyDirPlugin::manner_of_found(FoundVolume) {
+  co_return FoundManner{swept_manner(), ""};
+}
+
+base::Task<VolumeResult<MountedVolume>> EmptyDirPlugin::set_up(MountOrder order) {
+  LocalVolumeOptions options = options_(*order.spec.pod);
+  auto ready = co_await set_up_empty_dir(work_, order, std::move(options));
+  co_return outcome_of(std::move(ready));
+}
+
+bool HostPathPlugin::serves(const VolumeSpec& spec) const {
+  return spec.pv == nullptr ? spec.volume().volumesource().has_hostpath()
+                            : spec.pv->spec().persistentvolumesource().has_hostpath();
+}
+
+base::Task<VolumeResult<VolumeManner>> HostPathPlugin::manner(VolumeSpec) { co_return swept_manner(); }
+
+base::Task<Result<FoundManner>> HostPathPlugin::manner_of_found(FoundVolume) {
+  co_return FoundManner{swept_manner(), ""};
+}
+
+base::Task<VolumeResult<MountedVolume>> HostPathPlugin::set_up(MountOrder order) {
+  auto ready = co_await set_up_host_path(work_, order.spec);
+  co_return outcome_of(std::move(ready));
+}
+
+base::Task<VolumeResult<VolumeManner>> GitRepoPlugin::manner(VolumeSpec) { co_return swept_manner(); }
+
+base::Task<Result<FoundManner>> GitRepoPlugin::manner_of_found(FoundVolume) {
+  co_return FoundManner{swept_manner(), ""};
+}
+
+base::Task<VolumeResult<MountedVolume>> GitRepoPlugin::set_up(MountOrder) {
+  co_return final_error(Error(ErrorKind::unimplemented,
+                              "git-repo volume plugin has been disabled; its feature gate GitRepoVolumeDriver is "
+                              "locked to false"));
+}
+
+}  // namespace keelson::volume

@@ -1,0 +1,84 @@
+// Local PersistentVolumes.
+#include "volume/block_device.hpp"
+#include "volume/manager/disk_plugins.hpp"
+#include "volume/manager/outcome.hpp"
+#include "volume/mount_options.hpp"
+#include "volume/paths.hpp"
+
+namespace keelson::volume {
+namespace {
+
+constexpr auto kLimit = std::chrono::minutes(10);  // mkfs and fsck of a large disk take their time
+
+LocalVolume local_of(const VolumeSpec& spec) {
+  const auto& source = spec.pv->spec().persistentvolumesource().local();
+  LocalVolume volume;
+  volume.pv = spec.name;
+  volume.path = source.path();
+  volume.fs_type = source.fstype();
+  volume.read_only = spec.read_only;
+  volume.mount_options = mount_options(*spec.pv, {});
+  return volume;
+}
+
+std::string unique_name(const std::string& pv) { return std::string(local_plugin) + "/" + pv; }
+
+// Not coroutines: closures are made outside of those.
+base::Task<Result<DiskMounted>> mount_disk(const DiskHost& host, const VolumeSpec& spec) {
+  return host.work.on_device<DiskMounted>(
+      "mount the disk of " + spec.name, unique_name(spec.name), kLimit,
+      [root = host.work.root(), volume = local_of(spec), programs = host.programs](Mounts& mounts) {
+        return Result<DiskMounted>(mount_local_device(root, volume, *programs, mounts));
+      });
+}
+base::Task<Result<Ok>> unmount_disk(const DiskHost& host, const DeviceOrder& order) {
+  return host.work.on_device<Ok>("unmount the disk of " + order.name, order.device, kLimit,
+                                 [root = host.work.root(), order](Mounts& mounts) {
+                                   if (!order.block) return as_result(unmount_local_device(root, order.name, mounts));
+                                   return as_result(tear_down_block_device(local_global_map(root, order.name), mounts));
+                                 });
+}
+
+}  // namespace
+
+bool LocalVolumePlugin::serves(const VolumeSpec& spec) const {
+  return spec.pv != nullptr && spec.pv->spec().persistentvolumesource().has_local();
+}
+
+base::Task<VolumeResult<VolumeManner>> LocalVolumePlugin::manner(VolumeSpec spec) {
+  VolumeManner manner;
+  manner.device = unique_name(spec.name);
+  co_return manner;
+}
+
+base::Task<Result<FoundManner>> LocalVolumePlugin::manner_of_found(FoundVolume found) {
+  FoundManner out;
+  out.manner.device = unique_name(found.name);
+  out.place = found.global_dir;
+  co_return out;
+}
+
+base::Task<VolumeResult<std::string>> LocalVolumePlugin::mount_device(MountOrder order) {
+  const std::string& root = host_.work.root();
+  if (order.spec.block) co_return local_global_map(root, order.spec.name);
+  auto mounted = co_await mount_disk(host_, order.spec);
+  co_return placed(order, std::move(mounted), local_mount_dir(root, order.spec.name));
+}
+
+base::Task<VolumeStatus> LocalVolumePlugin::unmount_device(DeviceOrder order) {
+  auto gone = co_await unmount_disk(host_, order);
+  if (!gone.ok()) co_return uncertain_error(std::move(gone).error());
+  co_return VolumeStatus();
+}
+
+DiskPlugin::PodMountOf LocalVolumePlugin::pod_mount(const MountOrder& order) const {
+  return [root = host_.work.root(), uid = order.spec.pod->metadata().uid(), volume = local_of(order.spec)] {
+    return local_pod_mount(root, uid, volume);
+  };
+}
+
+std::string LocalVolumePlugin::device(const MountOrder& order) const {
+  return order.spec.pv->spec().persistentvolumesource().local().path();
+}
+
+}  // namespace keelson::volume

@@ -1,0 +1,382 @@
+#include "volume/manager/manager.hpp"
+
+#include <algorithm>
+
+#include "volume/manager/state.hpp"
+#include "volume/mount_options.hpp"
+
+namespace keelson::volume {
+namespace {
+
+constexpr auto kWait = std::chrono::seconds(123);     // contract 04 §16: 2 min 3 s
+constexpr auto kFreshWait = std::chrono::seconds(2);  // for volumes that are mounted and set up anew
+
+std::string key_of(const std::string& plugin, const std::string& name) { return plugin + "/" + name; }
+
+}  // namespace
+
+VolumeManager::VolumeManager(Base base) : base_(std::move(base)), restored_bell_(base_.loop), gate_(base_.loop) {}
+VolumeManager::~VolumeManager() = default;
+
+void VolumeManager::add_plugin(std::unique_ptr<VolumePlugin> plugin) { plugins_.push_back(std::move(plugin)); }
+
+base::Task<void> VolumeManager::stop() { co_await gate_.stop(); }
+
+// --- What was there before ---
+
+base::Task<void> VolumeManager::restore() {
+  base::Backoff retry = volume_backoff();
+  while (true) {
+    Status done = co_await look_around();
+    if (done.ok()) break;
+    // Without it what lies there would be mounted over, or never taken off.
+    base_.log.error("What volumes there were is not known yet", {{"err", done.error()}});
+    co_await base_.clock.sleep_for(retry.next(base_.random));
+  }
+  restored_ = true;
+  restored_bell_.notify();
+  in_use_changed();
+}
+
+base::Task<Status> VolumeManager::look_around() {
+  auto found = co_await base_.disk.find();
+  if (!found.ok()) co_return std::move(found).error();
+  for (const auto& path : found->unreadable) {
+    base_.log.warning("A volume's directory cannot be read", {{"path", path.path}, {"err", path.error}});
+  }
+  const std::vector<FoundVolume> volumes = std::move(found->volumes);
+  for (std::size_t i = 0; i < volumes.size(); ++i) {
+    VolumePlugin* plugin = plugin_named(volumes[i].plugin);
+    if (plugin == nullptr) continue;
+    auto manner = co_await plugin->manner_of_found(volumes[i]);
+    if (!manner.ok()) {
+      base_.log.warning("A volume of before cannot be taken up", {{"path", volumes[i].path}, {"err", manner.error()}});
+      continue;
+    }
+    take_up(*plugin, volumes[i], std::move(*manner));
+  }
+  for (std::size_t i = 0; i < plugins_.size(); ++i) {
+    const auto devices = co_await plugins_[i]->found_devices();
+    if (!devices.ok()) co_return devices.error();
+    for (const auto& order : *devices) take_up(*plugins_[i], order);
+  }
+  co_return Status();
+}
+
+void VolumeManager::take_up(VolumePlugin& plugin, const DeviceOrder& found) {
+  VolumeManner manner;
+  manner.device = found.device;
+  const bool known = devices_.count(found.device + (found.block ? " block" : "")) > 0;
+  const DevicePtr device = device_of(plugin, manner, found.name, found.block);
+  device->state = State::uncertain;
+  // It may be attached, and is not to be detached before it was taken off.
+  if (!known) device->attachable = true;
+  if (device->order.place.empty()) device->order.place = found.place;
+}
+
+void VolumeManager::take_up(VolumePlugin& plugin, const FoundVolume& found, FoundManner manner) {
+  if (manner.manner.swept) return;  // needs no help
+  const PodRecord pod = record(found.uid);
+  auto mount = std::make_shared<Mount>(base_.loop, plugin);
+  mount->uid = found.uid;
+  mount->name = found.name;
+  mount->manner = manner.manner;
+  mount->block = found.block;
+  mount->restored = true;
+  mount->state = State::uncertain;
+  if (!manner.manner.device.empty()) {
+    mount->device = device_of(plugin, manner.manner, found.name, found.block);
+    mount->device->state = State::uncertain;
+    mount->device->order.place = manner.place;
+  }
+  pod->mounts[key_of(plugin.name(), found.name)] = mount;
+}
+
+base::Task<void> VolumeManager::await_restored() {
+  while (!restored_) co_await restored_bell_.wait();
+}
+
+// --- What is wanted ---
+
+base::Task<Result<std::map<std::string, MountedVolume>>> VolumeManager::mount(api::PodPtr pod) {
+  std::map<std::string, MountedVolume> out;
+  const std::vector<std::string> outer = used_volumes(pod->spec());
+  if (outer.empty()) co_return out;
+  co_await await_restored();
+  const PodRecord known = record(pod->metadata().uid());
+  co_await resolve_all(known, pod);
+  want_all(*known, pod);
+  const base::SteadyTime fresh_until = base_.clock.after(kFreshWait);
+  const base::SteadyTime until = base_.clock.after(kWait);
+  while (true) {
+    if (!known->failed.empty()) {
+      std::string why;
+      for (const auto& [name, error] : known->failed) why += (why.empty() ? "" : "; ") + error.to_string();
+      co_return unfinished(*known, outer, ErrorKind::invalid, why);
+    }
+    const bool late = base_.clock.steady_now() >= fresh_until;
+    if (all_mounted(*known, outer, !late)) break;
+    if (base_.clock.steady_now() >= until) {
+      co_return unfinished(*known, outer, ErrorKind::deadline_exceeded, "context deadline exceeded");
+    }
+    tell_waits(*known);
+    const bool only_fresh = all_mounted(*known, outer, false);
+    const base::SteadyTime next = only_fresh ? fresh_until : until;
+    co_await known->changed.wait_until(base_.clock, next);
+  }
+  for (const auto& name : outer) out[name] = known->volumes.at(name)->result;
+  co_return out;
+}
+
+bool VolumeManager::all_mounted(const Pod& pod, const std::vector<std::string>& outer, bool fresh) const {
+  return std::all_of(outer.begin(), outer.end(), [&](const std::string& name) {
+    const auto found = pod.volumes.find(name);
+    if (found == pod.volumes.end()) return false;
+    const Mount& mount = *found->second;
+    // One that failed to be set up anew serves on with what it holds.
+    const bool under_way = (mount.due || mount.busy) && mount.waits_for.empty();
+    return mount.state == State::mounted && !(fresh && under_way);
+  });
+}
+
+// contract 04 §18: the names of what is not there, and what could not even be begun.
+Error VolumeManager::unfinished(const Pod& pod, const std::vector<std::string>& outer, ErrorKind kind,
+                                const std::string& why) const {
+  std::vector<std::string> unmounted;
+  std::vector<std::string> unprocessed;
+  for (const auto& name : outer) {
+    const auto found = pod.volumes.find(name);
+    if (found == pod.volumes.end()) unprocessed.push_back(name);
+    if (found == pod.volumes.end() || found->second->state != State::mounted) unmounted.push_back(name);
+  }
+  return Error(kind, "unmounted volumes=[" + joined_names(unmounted) +
+                         "], unattached volumes=[], failed to process volumes=[" + joined_names(unprocessed) +
+                         "]: " + why);
+}
+
+base::Task<void> VolumeManager::resolve_all(PodRecord pod, api::PodPtr wanted) {
+  pod->failed.clear();
+  const std::vector<std::string> outer = used_volumes(wanted->spec());
+  for (std::size_t i = 0; i < outer.size(); ++i) {
+    // What a claim leads to does not change while it is mounted.
+    if (pod->volumes.count(outer[i]) > 0) continue;
+    co_await resolve_one(pod, wanted, outer[i]);
+  }
+}
+
+base::Task<void> VolumeManager::resolve_one(PodRecord pod, api::PodPtr wanted, std::string outer) {
+  auto spec = co_await resolve_volume(base_.claims, wanted, outer);
+  if (!spec.ok()) {
+    pod->failed.emplace(outer, std::move(spec).error());
+    co_return;
+  }
+  VolumePlugin* plugin = plugin_of(*spec);
+  if (plugin == nullptr) {
+    pod->failed.emplace(outer, Error(ErrorKind::unimplemented, "failed to get Plugin from volumeSpec for volume \"" +
+                                                                   spec->name + "\" err=no volume plugin matched"));
+    co_return;
+  }
+  auto manner = co_await plugin->manner(*spec);
+  if (!manner.ok()) {
+    pod->failed.emplace(outer, std::move(manner).error().error);
+    co_return;
+  }
+  auto& mount = pod->mounts[key_of(plugin->name(), spec->name)];
+  if (mount == nullptr) mount = std::make_shared<Mount>(base_.loop, *plugin);
+  mount->uid = pod->uid;
+  mount->name = spec->name;
+  mount->manner = *manner;
+  mount->block = spec->block;
+  if (!manner->device.empty()) mount->device = device_of(*plugin, *manner, spec->name, spec->block);
+  mount->spec = std::move(*spec);
+  pod->volumes[outer] = mount;
+}
+
+void VolumeManager::want_all(Pod& pod, const api::PodPtr& wanted) {
+  for (const auto& [outer, mount] : pod.volumes) {
+    mount->spec->pod = wanted;
+    if (!mount->wanted) mount->backoff.reset();
+    mount->wanted = true;
+    if (mount->state == State::mounted && mount->manner.repeats) mount->due = true;
+    start(mount);
+  }
+  if (!pod.volumes.empty()) in_use_changed();
+}
+
+base::Task<Status> VolumeManager::unmount(std::string uid) {
+  co_await await_restored();
+  const auto found = pods_.find(uid);
+  if (found == pods_.end()) {
+    auto swept = co_await base_.disk.sweep(uid);
+    co_return swept;
+  }
+  const PodRecord pod = found->second;
+  pod->volumes.clear();
+  pod->failed.clear();
+  bool helped = false;
+  for (const auto& [key, mount] : pod->mounts) {
+    mount->wanted = false;
+    mount->due = false;
+    if (mount->progress->cancel) mount->progress->cancel();
+    if (mount->manner.swept && !mount->busy) mount->state = State::absent;
+    helped = helped || mount->has_work() || mount->busy;
+  }
+  if (helped) {
+    auto cleared = co_await base_.disk.clear_sub_paths(uid);
+    if (!cleared.ok()) co_return cleared;
+    const bool gone = co_await unmount_all(pod);
+    if (!gone) co_return still_mounted(*pod);
+  }
+  // Somebody may have wanted it again meanwhile.
+  const auto now = pods_.find(uid);
+  if (now != pods_.end() && now->second == pod) pods_.erase(now);
+  auto swept = co_await base_.disk.sweep(uid);
+  co_return swept;
+}
+
+base::Task<bool> VolumeManager::unmount_all(PodRecord pod) {
+  const std::map<std::string, MountPtr> mounts = pod->mounts;
+  for (auto entry = mounts.begin(); entry != mounts.end(); ++entry) {
+    entry->second->backoff.reset();
+    start(entry->second);
+    entry->second->bell.notify();
+  }
+  const base::SteadyTime until = base_.clock.after(kWait);
+  while (true) {
+    const bool left = std::any_of(mounts.begin(), mounts.end(), [](const auto& entry) {
+      return entry.second->busy || entry.second->state != State::absent;
+    });
+    if (!left) co_return true;
+    if (base_.clock.steady_now() >= until) co_return false;
+    tell_waits(*pod);
+    co_await pod->changed.wait_until(base_.clock, until);
+  }
+}
+
+Error VolumeManager::still_mounted(const Pod& pod) const {
+  std::vector<std::string> names;
+  std::string why;
+  for (const auto& [key, mount] : pod.mounts) {
+    if (mount->state == State::absent && !mount->busy) continue;
+    names.push_back(mount->name);
+    if (!mount->waits_for.empty()) why += (why.empty() ? ": " : "; ") + mount->waits_for;
+  }
+  return Error(ErrorKind::deadline_exceeded, "mounted volumes=[" + joined_names(std::move(names)) + "]" + why);
+}
+
+// --- Records ---
+
+VolumeManager::PodRecord VolumeManager::record(const std::string& uid) {
+  PodRecord& pod = pods_[uid];
+  if (pod == nullptr) pod = std::make_shared<Pod>(base_.loop);
+  pod->uid = uid;
+  return pod;
+}
+
+VolumePlugin* VolumeManager::plugin_of(const VolumeSpec& spec) const {
+  for (const auto& plugin : plugins_) {
+    if (plugin->serves(spec)) return plugin.get();
+  }
+  return nullptr;
+}
+
+VolumePlugin* VolumeManager::plugin_named(const std::string& name) const {
+  for (const auto& plugin : plugins_) {
+    if (plugin->name() == name) return plugin.get();
+  }
+  return nullptr;
+}
+
+VolumeManager::DevicePtr VolumeManager::device_of(VolumePlugin& plugin, const VolumeManner& manner,
+                                                  const std::string& name, bool block) {
+  DevicePtr& device = devices_[manner.device + (block ? " block" : "")];
+  if (device == nullptr) {
+    device = std::make_shared<Device>(base_.loop, plugin);
+    device->order = {manner.device, name, block, ""};
+    const std::string& serial = manner.serial.empty() ? manner.device : manner.serial;
+    std::weak_ptr<Lock>& lock = locks_[serial];
+    device->lock = lock.lock();
+    if (device->lock == nullptr) {
+      device->lock = std::make_shared<Lock>(base_.loop);
+      lock = device->lock;
+    }
+  }
+  device->attachable = device->attachable || manner.attachable;
+  return device;
+}
+
+void VolumeManager::in_use_changed() {
+  if (base_.hooks.in_use_changed) base_.hooks.in_use_changed();
+}
+
+std::optional<std::vector<std::string>> VolumeManager::in_use() const {
+  if (!restored_) return std::nullopt;
+  std::set<std::string> names;
+  for (const auto& [key, device] : devices_) {
+    if (!device->attachable) continue;
+    if (device->busy || device->state != State::absent || is_used(*device)) names.insert(device->order.device);
+  }
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+bool VolumeManager::holds(const std::string& uid) const {
+  if (!restored_) return true;
+  const auto found = pods_.find(uid);
+  if (found == pods_.end()) return false;
+  const auto& mounts = found->second->mounts;
+  return std::any_of(mounts.begin(), mounts.end(),
+                     [](const auto& entry) { return entry.second->busy || entry.second->state != State::absent; });
+}
+
+std::size_t VolumeManager::mounts() const {
+  std::size_t count = 0;
+  for (const auto& [uid, pod] : pods_) count += pod->mounts.size();
+  return count;
+}
+
+std::size_t VolumeManager::under_way() const {
+  std::size_t count = 0;
+  for (const auto& [uid, pod] : pods_) {
+    for (const auto& [key, mount] : pod->mounts) count += mount->busy && mount->waits_for.empty() ? 1 : 0;
+  }
+  return count;
+}
+
+void VolumeManager::look_again(const std::string& uid) {
+  const auto found = pods_.find(uid);
+  if (found == pods_.end()) return;
+  for (const auto& [key, mount] : found->second->mounts) {
+    if (!mount->waits_for.empty()) mount->bell.notify();
+  }
+}
+
+void VolumeManager::node_changed() {
+  for (const auto& [uid, pod] : pods_) {
+    for (const auto& [key, mount] : pod->mounts) {
+      if (mount->manner.attachable && mount->wanted && !mount->waits_for.empty()) mount->bell.notify();
+    }
+  }
+}
+
+void VolumeManager::look_again_all() {
+  for (const auto& [uid, pod] : pods_) look_again(uid);
+}
+
+void VolumeManager::pods_known() {
+  if (std::exchange(pods_known_, true)) return;
+  const auto devices = devices_;
+  for (const auto& [name, device] : devices) start_device(device);
+}
+
+void VolumeManager::tell_waits(const Pod& pod) {
+  if (!base_.hooks.waits) return;
+  std::string text;
+  for (const auto& [key, mount] : pod.mounts) {
+    if (!mount->has_work()) continue;
+    std::string why = !mount->progress->text.empty() ? mount->progress->text : mount->waits_for;
+    text += (text.empty() ? "volume " : "; volume ") + mount->name + (why.empty() ? "" : ": " + why);
+  }
+  base_.hooks.waits(pod.uid, text.empty() ? "its volumes" : text);
+}
+
+}  // namespace keelson::volume

@@ -1,0 +1,102 @@
+// VolumePlugin: what the volume manager has done for one type of volume.
+//
+// A plugin does one operation at a time for one volume and keeps no state of volumes: whether something is mounted, who
+// uses it and when it is tried again is the manager's. Operations of volumes of one `serial` never overlap, nor do two
+// for one volume of one pod. Each has an end: a plugin limits what may hang, and says `uncertain` then. Owner: the
+// manager. Thread: the loop. What fails: VolumeError (volume_error.hpp); after a final error of set_up() or
+// mount_device() nothing of the attempt is left. Source: contract 04 §3 (table), §15, §16, §22.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/task.hpp"
+#include "volume/manager/volume_spec.hpp"
+#include "volume/reconstruct.hpp"
+#include "volume/volume_error.hpp"
+
+namespace keelson::volume {
+
+// How volumes of a type are to be treated.
+struct VolumeManner {
+  // Volumes that are mounted on the node once, before each pod's own mount: "kubernetes.io/csi/DRIVER^HANDLE". Empty:
+  // each pod has its own from the start.
+  std::string device;
+  bool attachable = false;  // somebody attaches it to the node first
+  bool repeats = false;     // set up anew at each sync of the pod
+  // Nothing but files of our own under the pod's directory: the sweep at the pod's end takes it off.
+  bool swept = false;
+  std::string serial;  // empty: `device`
+};
+
+// What containers mount.
+struct MountedVolume {
+  std::string path;
+  bool read_only = false;  // whatever the container's mount says
+  bool relabel = false;    // may get an SELinux label
+  bool block = false;      // `path` leads to a device
+  bool operator==(const MountedVolume&) const = default;
+};
+
+// Asks a long operation to end, and shows how far it is.
+struct VolumeProgress {
+  std::string text;              // for people; empty: nothing to say
+  std::function<void()> cancel;  // set while there is something to cancel
+};
+using VolumeProgressPtr = std::shared_ptr<VolumeProgress>;
+
+struct MountOrder {
+  VolumeSpec spec;
+  VolumeManner manner;
+  std::string place;        // set_up(): what mount_device() answered
+  std::string device_path;  // as the cluster says where it attached it; may be empty
+  bool mounted = false;     // it is, and is set up anew
+  bool restored = false;    // found on the disk after a restart: a failure removes nothing
+  VolumeProgressPtr progress;
+};
+
+struct TearDownOrder {
+  std::string uid;
+  std::string name;
+  bool block = false;
+  std::string place;
+};
+
+// A volume of the node that nobody uses any more.
+struct DeviceOrder {
+  std::string device;  // VolumeManner::device
+  std::string name;    // NAME, of the PV
+  bool block = false;
+  std::string place;
+};
+
+// What lies on the disk after a restart.
+struct FoundManner {
+  VolumeManner manner;
+  std::string place;
+};
+
+class VolumePlugin {
+ public:
+  virtual ~VolumePlugin() = default;
+  // "kubernetes.io/csi"
+  virtual std::string name() const = 0;
+  virtual bool serves(const VolumeSpec& spec) const = 0;
+  virtual base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) = 0;
+  // The same of a pod's volume that was found; an error: it is not to be touched.
+  virtual base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) = 0;
+  // Volumes of the node that were found, used by a pod or not.
+  virtual base::Task<Result<std::vector<DeviceOrder>>> found_devices() { co_return std::vector<DeviceOrder>(); }
+
+  // Whether it is attached, after the Node has said so. One look; called again.
+  virtual base::Task<VolumeStatus> check_attached(MountOrder) { co_return VolumeStatus(); }
+  // Where it is on the node.
+  virtual base::Task<VolumeResult<std::string>> mount_device(MountOrder) { co_return std::string(); }
+  virtual base::Task<VolumeStatus> unmount_device(DeviceOrder) { co_return VolumeStatus(); }
+  virtual base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) = 0;
+  virtual base::Task<VolumeStatus> tear_down(TearDownOrder order) = 0;
+};
+
+}  // namespace keelson::volume

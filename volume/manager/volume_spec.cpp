@@ -1,0 +1,48 @@
+#include "volume/manager/volume_spec.hpp"
+
+#include <algorithm>
+
+namespace keelson::volume {
+
+const api::core::Volume& VolumeSpec::volume() const {
+  for (const auto& volume : pod->spec().volumes()) {
+    if (volume.name() == outer) return volume;
+  }
+  return api::core::Volume::default_instance();
+}
+
+VolumeUse use_of(const api::core::PodSpec& spec, const std::string& volume) {
+  VolumeUse use;
+  const auto look = [&](const auto& container) {
+    for (const auto& mount : container.volumemounts()) use.mounts = use.mounts || mount.name() == volume;
+    for (const auto& device : container.volumedevices()) use.devices = use.devices || device.name() == volume;
+  };
+  for (const auto& container : spec.initcontainers()) look(container);
+  for (const auto& container : spec.containers()) look(container);
+  for (const auto& container : spec.ephemeralcontainers()) look(container.ephemeralcontainercommon());
+  return use;
+}
+
+std::vector<std::string> used_volumes(const api::core::PodSpec& spec) {
+  std::vector<std::string> names;
+  for (const auto& volume : spec.volumes()) {
+    if (!volume.volumesource().has_image() && use_of(spec, volume.name()).any()) names.push_back(volume.name());
+  }
+  return names;
+}
+
+std::string claim_name(const api::Pod& pod, const api::core::Volume& volume) {
+  const auto& source = volume.volumesource();
+  if (source.has_persistentvolumeclaim()) return source.persistentvolumeclaim().claimname();
+  if (source.has_ephemeral()) return pod.metadata().name() + "-" + volume.name();
+  return {};
+}
+
+std::string joined_names(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : " ") + name;
+  return text;
+}
+
+}  // namespace keelson::volume
