@@ -259,7 +259,7 @@ struct Node {
   api::PodPtr pod = with_own_host_paths(recording.pod, top);
   base::Loop loop;
   base::RealClock clock{loop};
-  base::BlockingPool pool{loop, clock, 2};
+  base::BlockingPool pool{loop, clock, 1};  // the mount table of these tests is for one thread
   base::Random random{7};
   RecordedPodObjects objects;
   Events events;

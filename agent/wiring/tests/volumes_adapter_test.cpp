@@ -115,7 +115,7 @@ struct Volumes : testing::Test {
   std::string top;
   base::Loop loop;
   base::RealClock clock{loop};
-  base::BlockingPool pool{loop, clock, 2};
+  base::BlockingPool pool{loop, clock, 1};  // the mount table of these tests is for one thread
   NodeFacts facts;
   FakePodObjects objects;
   std::shared_ptr<volume::FakeMounts> mounts = std::make_shared<volume::FakeMounts>();
