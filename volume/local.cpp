@@ -145,7 +145,7 @@ bool is_used(const api::core::PodSpec& spec, const std::string& volume) {
 
 std::string source_type(const VolumeSource& source) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
-  source.GetReflection()->ListFields(source, &fields);
+  VolumeSource::GetReflection()->ListFields(source, &fields);
   return fields.empty() ? std::string("emptyDir") : fields.front()->name();
 }
 

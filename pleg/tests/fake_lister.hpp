@@ -30,7 +30,7 @@ class FakeLister final : public RuntimeLister {
     item.pod_uid = pod;
     item.pod_namespace = "ns";
     item.pod_name = "pod-" + pod;
-    item.sandbox = id.rfind("s", 0) == 0;
+    item.sandbox = id.starts_with('s');
     item.container_name = item.sandbox ? "" : "main";
     item.state = state;
   }

@@ -30,9 +30,8 @@ class FakePrograms final : public Programs {
     return ProgramResult{};
   }
 
-  void on(std::string beginning, Result<ProgramResult> answer, std::function<void()> effect = {}) {
-    rows_.push_back(
-        {std::move(beginning), std::vector<Result<ProgramResult>>(1, std::move(answer)), std::move(effect)});
+  void on(std::string beginning, const Result<ProgramResult>& answer, std::function<void()> effect = {}) {
+    rows_.push_back({std::move(beginning), std::vector<Result<ProgramResult>>(1, answer), std::move(effect)});
   }
   // One answer after another.
   void on_each(std::string beginning, std::vector<Result<ProgramResult>> answers) {

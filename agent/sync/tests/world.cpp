@@ -323,6 +323,7 @@ void Brain::stop() {
 
 void Brain::set_pods(const std::vector<api::Pod>& pods, const std::string& source) {
   std::vector<api::PodPtr> given;
+  given.reserve(pods.size());
   for (const api::Pod& pod : pods) given.push_back(std::make_shared<const api::Pod>(pod));
   workers->set_pods(source, std::move(given));
 }

@@ -23,7 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::HasSubstr;
 
 class FakePodObjects final : public PodObjects {
  public:
