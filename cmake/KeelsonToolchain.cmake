@@ -2,8 +2,11 @@
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
-# For programs, too, so that all share the precompiled headers and the compiler cache.
+# For programs, too, so that all share the precompiled headers and the compiler cache; once, or the cache takes the shared
+# libraries of preset layers for something else.
 add_compile_options(-fPIC)
+set(CMAKE_CXX_COMPILE_OPTIONS_PIC "")
+set(CMAKE_SHARED_LIBRARY_CXX_FLAGS "")
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 # Sections of their own let the linker drop what nothing calls; as the code is linked statically, nothing is interposed.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -ffunction-sections -fdata-sections -fno-semantic-interposition")
