@@ -28,10 +28,6 @@ base::Task<Result<volume::VolumeSpec::PvPtr>> ClusterVolumes::persistent_volume(
   return read<api::core::PersistentVolume>("", std::move(name));
 }
 
-base::Task<Result<std::shared_ptr<const api::core::Secret>>> ClusterVolumes::secret(std::string ns, std::string name) {
-  return read<api::core::Secret>(std::move(ns), std::move(name));
-}
-
 base::Task<Result<ClusterVolumes::NodePtr>> ClusterVolumes::read_node() { return read<api::core::Node>("", node_); }
 
 }  // namespace keelson::agent

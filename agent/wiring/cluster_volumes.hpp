@@ -21,7 +21,6 @@ class ClusterVolumes final : public volume::VolumeCluster {
   base::Task<Result<volume::VolumeSpec::ClaimPtr>> claim(std::string ns, std::string name) override;
   base::Task<Result<volume::VolumeSpec::PvPtr>> persistent_volume(std::string name) override;
   base::Task<Result<NodePtr>> read_node() override;
-  base::Task<Result<std::shared_ptr<const api::core::Secret>>> secret(std::string ns, std::string name);
   NodePtr node() const override { return cached_(); }
 
  private:

@@ -41,6 +41,7 @@ class CsiService {
   void on_driver(std::function<void()> listener) { drivers_.on_change(std::move(listener)); }
 
   volume::CsiPlugin& plugin() { return plugin_; }
+  volume::CsiCluster& cluster() { return cluster_; }
   const volume::CsiDrivers& drivers() const { return drivers_; }
   // For the handlers of other types, before start().
   PluginRegistrations& registrations() { return registrations_; }

@@ -30,20 +30,18 @@ NodeVolumes::NodeVolumes(const Base& base)
 
 void NodeVolumes::add_plugins(const Base& base) {
   adapter_->add_plugin(std::make_unique<volume::NfsPlugin>(adapter_->work()));
-  const auto event = [&events = base.events](const api::Pod& pod, bool warning, std::string reason,
-                                             std::string message) {
-    events.record(pod, {warning, std::move(reason), std::move(message), ""});
-  };
   auto loops = std::make_shared<volume::HostLoopDevices>();
   volume::DiskHost host{base.clock,
                         adapter_->work(),
                         std::make_shared<volume::HostPrograms>(),
                         std::make_shared<const volume::ScsiDevices>(),
                         loops,
-                        event,
+                        volume_events(base.events),
                         nullptr};
   if (cluster_ != nullptr) {
-    host.secret = [this](std::string ns, std::string name) { return read_secret(std::move(ns), std::move(name)); };
+    host.secret = [this](std::string ns, std::string name) {
+      return csi_->cluster().secret(std::move(ns), std::move(name));
+    };
   }
   adapter_->add_plugin(std::make_unique<volume::LocalVolumePlugin>(host));
   adapter_->add_plugin(std::make_unique<volume::IscsiPlugin>(host));
@@ -62,14 +60,6 @@ void NodeVolumes::add_plugins(const Base& base) {
   csi_ = std::make_unique<CsiService>(csi);
   csi_->on_driver([this] { manager().look_again_all(); });
   adapter_->add_plugin(std::make_unique<volume::CsiVolumePlugin>(csi_->plugin(), adapter_->work(), loops));
-}
-
-base::Task<Result<std::map<std::string, std::string>>> NodeVolumes::read_secret(std::string ns, std::string name) {
-  auto secret = co_await claims_->secret(ns, name);
-  if (!secret.ok()) co_return std::move(secret).error();
-  std::map<std::string, std::string> out;
-  for (const auto& entry : (*secret)->data()) out[entry.first] = entry.second;
-  co_return out;
 }
 
 base::Task<void> NodeVolumes::stop() {

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -44,7 +43,6 @@ class NodeVolumes {
 
  private:
   void add_plugins(const Base& base);
-  base::Task<Result<std::map<std::string, std::string>>> read_secret(std::string ns, std::string name);
 
   base::Gate gate_;
   Cluster* cluster_;

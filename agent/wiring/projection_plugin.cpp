@@ -37,13 +37,9 @@ bool ProjectionPlugin::serves(const volume::VolumeSpec& spec) const {
 }
 
 base::Task<volume::VolumeResult<volume::VolumeManner>> ProjectionPlugin::manner(volume::VolumeSpec) {
-  volume::VolumeManner manner = volume::swept_manner();
+  volume::VolumeManner manner = swept();
   manner.repeats = true;
   co_return manner;
-}
-
-base::Task<Result<volume::FoundManner>> ProjectionPlugin::manner_of_found(volume::FoundVolume) {
-  co_return volume::FoundManner{volume::swept_manner(), ""};
 }
 
 base::Task<volume::VolumeResult<volume::MountedVolume>> ProjectionPlugin::set_up(volume::MountOrder order) {
@@ -66,7 +62,7 @@ base::Task<volume::VolumeResult<volume::MountedVolume>> ProjectionPlugin::set_up
   projection.name = name;
   projection.payload = std::move(*payload);
   projection.in_memory = kind->in_memory;
-  if (pod->spec().securitycontext().has_fsgroup()) projection.fs_group = pod->spec().securitycontext().fsgroup();
+  projection.fs_group = volume::fs_group_of(*pod);
   volume::LocalVolumeOptions options = options_(*pod);
   auto ready = co_await write(work_, uid, std::move(projection), std::move(options));
   if (!ready.ok()) {

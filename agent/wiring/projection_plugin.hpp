@@ -17,7 +17,7 @@
 
 namespace keelson::agent {
 
-class ProjectionPlugin final : public volume::VolumePlugin {
+class ProjectionPlugin final : public volume::SweptPlugin {
  public:
   ProjectionPlugin(volume::DiskWork& work, const NodeFacts& facts, PodObjects& objects, volume::LocalOptionsOf options)
       : work_(work), facts_(facts), objects_(objects), options_(std::move(options)) {}
@@ -25,7 +25,6 @@ class ProjectionPlugin final : public volume::VolumePlugin {
   std::string name() const override { return "kubernetes.io/projection"; }
   bool serves(const volume::VolumeSpec& spec) const override;
   base::Task<volume::VolumeResult<volume::VolumeManner>> manner(volume::VolumeSpec spec) override;
-  base::Task<Result<volume::FoundManner>> manner_of_found(volume::FoundVolume found) override;
   base::Task<volume::VolumeResult<volume::MountedVolume>> set_up(volume::MountOrder order) override;
   base::Task<volume::VolumeStatus> tear_down(volume::TearDownOrder order) override;
 

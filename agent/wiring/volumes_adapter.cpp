@@ -25,11 +25,15 @@ using Migrated = Result<std::optional<api::core::PersistentVolume>>;
 
 }  // namespace
 
-volume::VolumeManager::Base VolumesAdapter::manager_base(const Base& base, volume::VolumeDisk& disk) {
-  volume::VolumeManager::Hooks hooks;
-  hooks.event = [&events = base.events](const api::Pod& pod, bool warning, std::string reason, std::string message) {
+volume::VolumeEvent volume_events(EventRecorder& events) {
+  return [&events](const api::Pod& pod, bool warning, std::string reason, std::string message) {
     events.record(pod, {warning, std::move(reason), std::move(message), ""});
   };
+}
+
+volume::VolumeManager::Base VolumesAdapter::manager_base(const Base& base, volume::VolumeDisk& disk) {
+  volume::VolumeManager::Hooks hooks;
+  hooks.event = volume_events(base.events);
   hooks.waits = base.waits;
   hooks.in_use_changed = base.in_use_changed;
   volume::ClaimSources claims;

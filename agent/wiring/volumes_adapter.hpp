@@ -21,6 +21,9 @@
 
 namespace keelson::agent {
 
+// What the manager and plugins of volumes tell, as events of their pods; `events` outlives it.
+volume::VolumeEvent volume_events(EventRecorder& events);
+
 class VolumesAdapter final : public PodVolumes {
  public:
   struct Base {

@@ -19,6 +19,19 @@ VolumeStatus outcome_of(Status done) {
   return volume::uncertain_error(std::move(done).error());
 }
 
+Task<volume::VolumeResult<volume::MountedVolume>> set_up_in(Wire& wire, Disk& disk, volume::MountOrder order) {
+  const std::string uid = order.spec.pod->metadata().uid();
+  const std::string name = order.spec.name;
+  const std::string device = order.manner.device;
+  auto done =
+      co_await wire.call(disk.visit("set_up_volume", uid + "/" + name, disk.node_volumes.set_up(uid, name, device)));
+  VolumeStatus outcome = outcome_of(std::move(done));
+  if (!outcome.ok()) co_return std::move(outcome).error();
+  volume::MountedVolume out;
+  out.path = "/volumes/" + name;
+  co_return out;
+}
+
 class LocalPlugin final : public volume::VolumePlugin {
  public:
   LocalPlugin(Wire& wire, Disk& disk) : wire_(wire), disk_(disk) {}
@@ -35,15 +48,7 @@ class LocalPlugin final : public volume::VolumePlugin {
     co_return out;
   }
   Task<volume::VolumeResult<volume::MountedVolume>> set_up(volume::MountOrder order) override {
-    const std::string uid = order.spec.pod->metadata().uid();
-    const std::string name = order.spec.name;
-    auto done =
-        co_await wire_.call(disk_.visit("set_up_volume", uid + "/" + name, disk_.node_volumes.set_up(uid, name, "")));
-    VolumeStatus outcome = outcome_of(std::move(done));
-    if (!outcome.ok()) co_return std::move(outcome).error();
-    volume::MountedVolume out;
-    out.path = "/volumes/" + name;
-    co_return out;
+    return set_up_in(wire_, disk_, std::move(order));
   }
   Task<VolumeStatus> tear_down(volume::TearDownOrder) override { co_return VolumeStatus(); }
 
@@ -87,16 +92,7 @@ class DriverPlugin final : public volume::VolumePlugin {
     co_return outcome_of(std::move(done));
   }
   Task<volume::VolumeResult<volume::MountedVolume>> set_up(volume::MountOrder order) override {
-    const std::string uid = order.spec.pod->metadata().uid();
-    const std::string name = order.spec.name;
-    const std::string device = order.manner.device;
-    auto done = co_await wire_.call(
-        disk_.visit("set_up_volume", uid + "/" + name, disk_.node_volumes.set_up(uid, name, device)));
-    VolumeStatus outcome = outcome_of(std::move(done));
-    if (!outcome.ok()) co_return std::move(outcome).error();
-    volume::MountedVolume out;
-    out.path = "/volumes/" + name;
-    co_return out;
+    return set_up_in(wire_, disk_, std::move(order));
   }
   Task<VolumeStatus> tear_down(volume::TearDownOrder order) override {
     const std::string about = order.uid + "/" + order.name;

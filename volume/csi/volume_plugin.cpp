@@ -4,6 +4,7 @@
 #include "volume/block_device.hpp"
 #include "volume/csi/names.hpp"
 #include "volume/csi/paths.hpp"
+#include "volume/manager/outcome.hpp"
 #include "volume/paths.hpp"
 
 namespace keelson::volume {
@@ -16,12 +17,6 @@ Result<CsiVolume> volume_of(const VolumeSpec& spec) {
   return csi_volume(*spec.pod, spec.volume());
 }
 
-std::optional<std::int64_t> fs_group_of(const VolumeSpec& spec) {
-  const auto& security = spec.pod->spec().securitycontext();
-  if (!security.has_fsgroup()) return std::nullopt;
-  return security.fsgroup();
-}
-
 BlockMap map_of(const std::string& root, const std::string& uid, const std::string& name, const std::string& device) {
   BlockMap map;
   map.device = device;
@@ -29,17 +24,6 @@ BlockMap map_of(const std::string& root, const std::string& uid, const std::stri
   map.uid = uid;
   map.pod_link = csi_device_link(root, uid, name);
   return map;
-}
-
-Result<Ok> as_result(Status status) {
-  if (!status.ok()) return std::move(status).error();
-  return Ok{};
-}
-
-base::Task<Status> without_value(base::Task<Result<Ok>> task) {
-  auto done = co_await std::move(task);
-  if (!done.ok()) co_return std::move(done).error();
-  co_return Status();
 }
 
 // Not coroutines: closures are made outside of those.
@@ -59,6 +43,12 @@ VolumeManner manner_of(const std::string& driver, const std::string& handle, con
   manner.attachable = traits.attach_required;
   manner.repeats = traits.requires_republish;
   return manner;
+}
+
+// Inline volumes: never staged, never attached.
+void without_device(VolumeManner& manner) {
+  manner.device.clear();
+  manner.attachable = false;
 }
 
 std::vector<std::string> names_in(const std::string& directory) {
@@ -114,9 +104,7 @@ base::Task<VolumeResult<VolumeManner>> CsiVolumePlugin::manner(VolumeSpec spec) 
   const auto traits = co_await csi_.traits(volume->driver);
   if (!traits.ok()) co_return traits.error();
   VolumeManner manner = manner_of(volume->driver, volume->handle, *traits);
-  // Never staged, never attached.
-  if (volume->inline_volume) manner.device.clear();
-  if (volume->inline_volume) manner.attachable = false;
+  if (volume->inline_volume) without_device(manner);
   co_return manner;
 }
 
@@ -127,10 +115,7 @@ base::Task<Result<FoundManner>> CsiVolumePlugin::manner_of_found(FoundVolume fou
   FoundManner out;
   // Whether it must be attached is asked when it is wanted again; to take it off it need not be known.
   out.manner = manner_of(data->driver_name, data->volume_handle, CsiTraits());
-  if (data->lifecycle_mode == "Ephemeral") {
-    out.manner.device.clear();
-    out.manner.attachable = false;
-  }
+  if (data->lifecycle_mode == "Ephemeral") without_device(out.manner);
   co_return out;
 }
 
@@ -152,7 +137,7 @@ base::Task<VolumeResult<std::string>> CsiVolumePlugin::mount_device(MountOrder o
   } else {
     CsiStage stage;
     stage.volume = std::move(*volume);
-    stage.fs_group = fs_group_of(order.spec);
+    stage.fs_group = fs_group_of(*order.spec.pod);
     done = co_await csi_.stage(std::move(stage));
   }
   if (!done.ok()) co_return std::move(done).error();
@@ -181,7 +166,7 @@ base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::set_up(MountOrder order
   CsiPublish publish;
   publish.volume = std::move(*volume);
   publish.pod = csi_pod(*order.spec.pod);
-  publish.fs_group = fs_group_of(order.spec);
+  publish.fs_group = fs_group_of(*order.spec.pod);
   publish.fs_group_change_policy = order.spec.pod->spec().securitycontext().fsgroupchangepolicy();
   publish.republish = order.mounted;
   publish.restored = order.restored;

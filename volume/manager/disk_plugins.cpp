@@ -103,10 +103,8 @@ base::Task<VolumeStatus> DiskPlugin::tear_down(TearDownOrder order) {
 
 base::Task<Result<PodMounted>> DiskPlugin::bind(MountOrder order, std::shared_ptr<FsGroupProgress> progress) {
   const std::string uid = order.spec.pod->metadata().uid();
-  const auto& security = order.spec.pod->spec().securitycontext();
-  std::optional<std::int64_t> group;
-  if (security.has_fsgroup()) group = security.fsgroup();
-  const FsGroupPolicy policy = fs_group_policy(security.fsgroupchangepolicy());
+  const auto group = fs_group_of(*order.spec.pod);
+  const FsGroupPolicy policy = fs_group_policy(order.spec.pod->spec().securitycontext().fsgroupchangepolicy());
   return host_.work.on_volume<PodMounted>(
       "mount volume " + order.spec.name + " of pod " + uid, uid, order.spec.name, group ? kWalkLimit : kLimit,
       [mount_of = pod_mount(order), group, policy, progress](Mounts& mounts) -> Result<PodMounted> {

@@ -87,9 +87,21 @@ class LocalVolumePlugin final : public DiskPlugin {
   std::string device(const MountOrder& order) const override;
 };
 
-class IscsiPlugin final : public DiskPlugin {
+// Disks of a storage network: attached first, then mounted from their global mount.
+class SanPlugin : public DiskPlugin {
  public:
   using DiskPlugin::DiskPlugin;
+
+ protected:
+  PodMountOf pod_mount(const MountOrder& order) const override;
+  std::string device(const MountOrder& order) const override;
+
+  std::map<std::string, std::string> attached_;  // by unique name: the device; found anew by the next attach
+};
+
+class IscsiPlugin final : public SanPlugin {
+ public:
+  using SanPlugin::SanPlugin;
   std::string name() const override { return std::string(iscsi_plugin); }
   bool serves(const VolumeSpec& spec) const override;
   base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
@@ -98,16 +110,12 @@ class IscsiPlugin final : public DiskPlugin {
   base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
 
  private:
-  PodMountOf pod_mount(const MountOrder& order) const override;
   bool is_read_only(const VolumeSpec& spec) const override;
-  std::string device(const MountOrder& order) const override;
-
-  std::map<std::string, std::string> attached_;  // by unique name: the device; found anew by the next attach
 };
 
-class FcPlugin final : public DiskPlugin {
+class FcPlugin final : public SanPlugin {
  public:
-  using DiskPlugin::DiskPlugin;
+  using SanPlugin::SanPlugin;
   std::string name() const override { return std::string(fc_plugin); }
   bool serves(const VolumeSpec& spec) const override;
   base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
@@ -116,11 +124,7 @@ class FcPlugin final : public DiskPlugin {
   base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
 
  private:
-  PodMountOf pod_mount(const MountOrder& order) const override;
   bool is_read_only(const VolumeSpec& spec) const override;
-  std::string device(const MountOrder& order) const override;
-
-  std::map<std::string, std::string> attached_;  // by unique name: the device
 };
 
 }  // namespace keelson::volume

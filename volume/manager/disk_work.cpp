@@ -1,6 +1,7 @@
 #include "volume/manager/disk_work.hpp"
 
 #include "volume/local.hpp"
+#include "volume/manager/outcome.hpp"
 #include "volume/sub_path.hpp"
 
 namespace keelson::volume {
@@ -8,17 +9,6 @@ namespace {
 
 constexpr auto kFindLimit = std::chrono::minutes(2);
 constexpr auto kSweepLimit = std::chrono::minutes(1);
-
-base::Task<Status> without_value(base::Task<Result<Ok>> task) {
-  auto done = co_await std::move(task);
-  if (!done.ok()) co_return std::move(done).error();
-  co_return Status();
-}
-
-Result<Ok> as_result(Status status) {
-  if (!status.ok()) return std::move(status).error();
-  return Ok{};
-}
 
 }  // namespace
 

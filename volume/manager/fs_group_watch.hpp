@@ -15,8 +15,6 @@
 
 namespace keelson::volume {
 
-using VolumeEvent = std::function<void(const api::Pod&, bool warning, std::string reason, std::string message)>;
-
 class FsGroupWatch {
  public:
   FsGroupWatch(base::Clock& clock, const MountOrder& order, const VolumeEvent& event);

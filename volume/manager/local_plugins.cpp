@@ -54,7 +54,7 @@ base::Task<Result<HostVolume>> set_up_host_path(DiskWork& work, const VolumeSpec
 
 }  // namespace
 
-VolumeManner swept_manner() {
+VolumeManner SweptPlugin::swept() {
   VolumeManner manner;
   manner.swept = true;
   return manner;
@@ -62,12 +62,6 @@ VolumeManner swept_manner() {
 
 bool EmptyDirPlugin::serves(const VolumeSpec& spec) const {
   return spec.pv == nullptr && is_empty_source(spec.volume().volumesource());
-}
-
-base::Task<VolumeResult<VolumeManner>> EmptyDirPlugin::manner(VolumeSpec) { co_return swept_manner(); }
-
-base::Task<Result<FoundManner>> EmptyDirPlugin::manner_of_found(FoundVolume) {
-  co_return FoundManner{swept_manner(), ""};
 }
 
 base::Task<VolumeResult<MountedVolume>> EmptyDirPlugin::set_up(MountOrder order) {
@@ -81,21 +75,9 @@ bool HostPathPlugin::serves(const VolumeSpec& spec) const {
                             : spec.pv->spec().persistentvolumesource().has_hostpath();
 }
 
-base::Task<VolumeResult<VolumeManner>> HostPathPlugin::manner(VolumeSpec) { co_return swept_manner(); }
-
-base::Task<Result<FoundManner>> HostPathPlugin::manner_of_found(FoundVolume) {
-  co_return FoundManner{swept_manner(), ""};
-}
-
 base::Task<VolumeResult<MountedVolume>> HostPathPlugin::set_up(MountOrder order) {
   auto ready = co_await set_up_host_path(work_, order.spec);
   co_return outcome_of(std::move(ready));
-}
-
-base::Task<VolumeResult<VolumeManner>> GitRepoPlugin::manner(VolumeSpec) { co_return swept_manner(); }
-
-base::Task<Result<FoundManner>> GitRepoPlugin::manner_of_found(FoundVolume) {
-  co_return FoundManner{swept_manner(), ""};
 }
 
 base::Task<VolumeResult<MountedVolume>> GitRepoPlugin::set_up(MountOrder) {

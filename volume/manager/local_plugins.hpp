@@ -14,46 +14,45 @@ namespace keelson::volume {
 
 using LocalOptionsOf = std::function<LocalVolumeOptions(const api::Pod&)>;
 
-class EmptyDirPlugin final : public VolumePlugin {
+// Of volumes that the sweep at the pod's end takes off.
+class SweptPlugin : public VolumePlugin {
+ public:
+  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec) override { co_return swept(); }
+  base::Task<Result<FoundManner>> manner_of_found(FoundVolume) override { co_return FoundManner{swept(), ""}; }
+  base::Task<VolumeStatus> tear_down(TearDownOrder) override { co_return VolumeStatus(); }
+
+ protected:
+  static VolumeManner swept();
+};
+
+class EmptyDirPlugin final : public SweptPlugin {
  public:
   EmptyDirPlugin(DiskWork& work, LocalOptionsOf options) : work_(work), options_(std::move(options)) {}
   std::string name() const override { return std::string(empty_dir_plugin); }
   bool serves(const VolumeSpec& spec) const override;
-  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
-  base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
   base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
-  base::Task<VolumeStatus> tear_down(TearDownOrder) override { co_return VolumeStatus(); }
 
  private:
   DiskWork& work_;
   LocalOptionsOf options_;
 };
 
-class HostPathPlugin final : public VolumePlugin {
+class HostPathPlugin final : public SweptPlugin {
  public:
   explicit HostPathPlugin(DiskWork& work) : work_(work) {}
   std::string name() const override { return "kubernetes.io/host-path"; }
   bool serves(const VolumeSpec& spec) const override;
-  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
-  base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
   base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
-  base::Task<VolumeStatus> tear_down(TearDownOrder) override { co_return VolumeStatus(); }
 
  private:
   DiskWork& work_;
 };
 
-class GitRepoPlugin final : public VolumePlugin {
+class GitRepoPlugin final : public SweptPlugin {
  public:
   std::string name() const override { return "kubernetes.io/git-repo"; }
   bool serves(const VolumeSpec& spec) const override { return spec.volume().volumesource().has_gitrepo(); }
-  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
-  base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
   base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
-  base::Task<VolumeStatus> tear_down(TearDownOrder) override { co_return VolumeStatus(); }
 };
-
-// Of volumes that the sweep at the pod's end takes off.
-VolumeManner swept_manner();
 
 }  // namespace keelson::volume

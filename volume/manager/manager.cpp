@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "volume/manager/state.hpp"
-#include "volume/mount_options.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -12,6 +11,7 @@ constexpr auto kWait = std::chrono::seconds(123);     // contract 04 §16: 2 min
 constexpr auto kFreshWait = std::chrono::seconds(2);  // for volumes that are mounted and set up anew
 
 std::string key_of(const std::string& plugin, const std::string& name) { return plugin + "/" + name; }
+std::string device_key(const std::string& device, bool block) { return device + (block ? " block" : ""); }
 
 }  // namespace
 
@@ -66,7 +66,7 @@ base::Task<Status> VolumeManager::look_around() {
 void VolumeManager::take_up(VolumePlugin& plugin, const DeviceOrder& found) {
   VolumeManner manner;
   manner.device = found.device;
-  const bool known = devices_.count(found.device + (found.block ? " block" : "")) > 0;
+  const bool known = devices_.count(device_key(found.device, found.block)) > 0;
   const DevicePtr device = device_of(plugin, manner, found.name, found.block);
   device->state = State::uncertain;
   // It may be attached, and is not to be detached before it was taken off.
@@ -104,7 +104,7 @@ base::Task<Result<std::map<std::string, MountedVolume>>> VolumeManager::mount(ap
   if (outer.empty()) co_return out;
   co_await await_restored();
   const PodRecord known = record(pod->metadata().uid());
-  co_await resolve_all(known, pod);
+  co_await resolve_all(known, pod, outer);
   want_all(*known, pod);
   const base::SteadyTime fresh_until = base_.clock.after(kFreshWait);
   const base::SteadyTime until = base_.clock.after(kWait);
@@ -154,9 +154,8 @@ Error VolumeManager::unfinished(const Pod& pod, const std::vector<std::string>& 
                          "]: " + why);
 }
 
-base::Task<void> VolumeManager::resolve_all(PodRecord pod, api::PodPtr wanted) {
+base::Task<void> VolumeManager::resolve_all(PodRecord pod, api::PodPtr wanted, std::vector<std::string> outer) {
   pod->failed.clear();
-  const std::vector<std::string> outer = used_volumes(wanted->spec());
   for (std::size_t i = 0; i < outer.size(); ++i) {
     // What a claim leads to does not change while it is mounted.
     if (pod->volumes.count(outer[i]) > 0) continue;
@@ -200,7 +199,7 @@ void VolumeManager::want_all(Pod& pod, const api::PodPtr& wanted) {
     if (mount->state == State::mounted && mount->manner.repeats) mount->due = true;
     start(mount);
   }
-  if (!pod.volumes.empty()) in_use_changed();
+  in_use_changed();
 }
 
 base::Task<Status> VolumeManager::unmount(std::string uid) {
@@ -289,15 +288,15 @@ VolumePlugin* VolumeManager::plugin_named(const std::string& name) const {
 
 VolumeManager::DevicePtr VolumeManager::device_of(VolumePlugin& plugin, const VolumeManner& manner,
                                                   const std::string& name, bool block) {
-  DevicePtr& device = devices_[manner.device + (block ? " block" : "")];
+  DevicePtr& device = devices_[device_key(manner.device, block)];
   if (device == nullptr) {
     device = std::make_shared<Device>(base_.loop, plugin);
     device->order = {manner.device, name, block, ""};
     const std::string& serial = manner.serial.empty() ? manner.device : manner.serial;
-    std::weak_ptr<Lock>& lock = locks_[serial];
+    std::weak_ptr<base::Semaphore>& lock = locks_[serial];
     device->lock = lock.lock();
     if (device->lock == nullptr) {
-      device->lock = std::make_shared<Lock>(base_.loop);
+      device->lock = std::make_shared<base::Semaphore>(base_.loop, 1);
       lock = device->lock;
     }
   }
@@ -305,7 +304,11 @@ VolumeManager::DevicePtr VolumeManager::device_of(VolumePlugin& plugin, const Vo
   return device;
 }
 
+// At each sync of each pod: the Node is told anew only when there is something to tell.
 void VolumeManager::in_use_changed() {
+  auto now = in_use();
+  if (now == told_in_use_) return;
+  told_in_use_ = std::move(now);
   if (base_.hooks.in_use_changed) base_.hooks.in_use_changed();
 }
 

@@ -44,7 +44,7 @@ class VolumeDisk {
 class VolumeManager {
  public:
   struct Hooks {
-    std::function<void(const api::Pod&, bool warning, std::string reason, std::string message)> event;
+    VolumeEvent event;
     // What the pod waits for, for `keelson explain`.
     std::function<void(const std::string& uid, std::string text)> waits;
     std::function<void()> in_use_changed;
@@ -92,7 +92,6 @@ class VolumeManager {
 
  private:
   enum class State { absent, uncertain, mounted };
-  struct Lock;
   struct Device;
   struct Mount;
   struct Pod;
@@ -106,7 +105,7 @@ class VolumeManager {
   base::Task<Status> look_around();
   void take_up(VolumePlugin& plugin, const FoundVolume& found, FoundManner manner);
   void take_up(VolumePlugin& plugin, const DeviceOrder& found);
-  base::Task<void> resolve_all(PodRecord pod, api::PodPtr wanted);
+  base::Task<void> resolve_all(PodRecord pod, api::PodPtr wanted, std::vector<std::string> outer);
   base::Task<void> resolve_one(PodRecord pod, api::PodPtr wanted, std::string outer);
   void want_all(Pod& pod, const api::PodPtr& wanted);
   base::Task<bool> unmount_all(PodRecord pod);
@@ -140,7 +139,8 @@ class VolumeManager {
   std::vector<std::unique_ptr<VolumePlugin>> plugins_;
   std::map<std::string, PodRecord> pods_;     // by UID
   std::map<std::string, DevicePtr> devices_;  // by unique name, mode Block apart
-  std::map<std::string, std::weak_ptr<Lock>> locks_;
+  std::map<std::string, std::weak_ptr<base::Semaphore>> locks_;
+  std::optional<std::vector<std::string>> told_in_use_;
   bool restored_ = false;
   bool pods_known_ = false;
   base::Notification restored_bell_;

@@ -63,11 +63,7 @@ base::Task<void> VolumeManager::drive(MountPtr mount) {
     } else {
       step = co_await unmount_step(mount);
     }
-    if (mount->wanted != wanted) {
-      mount->backoff.reset();
-      continue;
-    }
-    if (!step.error) {
+    if (!step.error || mount->wanted != wanted) {
       mount->backoff.reset();
       continue;
     }
@@ -139,7 +135,7 @@ base::Task<VolumeManager::Step> VolumeManager::mount_step(MountPtr mount) {
 
 base::Task<VolumeManager::Step> VolumeManager::mount_with_device(MountPtr mount) {
   const DevicePtr device = mount->device;
-  const auto permit = co_await device->lock->semaphore.acquire();
+  const auto permit = co_await device->lock->acquire();
   if (!mount->wanted) co_return Step::done();
   Step attached = co_await attach(mount);
   if (attached.error) co_return attached;
@@ -215,7 +211,7 @@ base::Task<VolumeManager::Step> VolumeManager::attach(MountPtr mount) {
 
 base::Task<VolumeManager::Step> VolumeManager::unmount_step(MountPtr mount) {
   base::Semaphore::Permit permit;
-  if (mount->device) permit = co_await mount->device->lock->semaphore.acquire();
+  if (mount->device) permit = co_await mount->device->lock->acquire();
   if (mount->wanted) co_return Step::done();
   TearDownOrder order;
   order.uid = mount->uid;
@@ -268,7 +264,7 @@ base::Task<void> VolumeManager::drive_device(DevicePtr device) {
   while (pods_known_ && !is_used(*device) && device->state != State::absent) {
     VolumeStatus gone;
     {
-      const auto permit = co_await device->lock->semaphore.acquire();
+      const auto permit = co_await device->lock->acquire();
       if (is_used(*device)) break;
       gone = co_await device->plugin.unmount_device(device->order);
       device->state = gone.ok() ? State::absent : State::uncertain;

@@ -47,6 +47,9 @@ struct VolumeProgress {
 };
 using VolumeProgressPtr = std::shared_ptr<VolumeProgress>;
 
+// Tells people of a pod's volumes.
+using VolumeEvent = std::function<void(const api::Pod&, bool warning, std::string reason, std::string message)>;
+
 struct MountOrder {
   VolumeSpec spec;
   VolumeManner manner;

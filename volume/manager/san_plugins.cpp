@@ -173,6 +173,17 @@ base::Task<Result<Ok>> take_out_fc_disk(const DiskHost& host, const DeviceOrder&
 
 }  // namespace
 
+DiskPlugin::PodMountOf SanPlugin::pod_mount(const MountOrder& order) const {
+  return [mount = mount_from(host_.work.root(), order, name(), is_read_only(order.spec))] {
+    return Result<PodMount>(mount);
+  };
+}
+
+std::string SanPlugin::device(const MountOrder& order) const {
+  const auto known = attached_.find(order.manner.device);
+  return known == attached_.end() ? order.device_path : known->second;
+}
+
 // --- iSCSI ---
 
 bool IscsiPlugin::serves(const VolumeSpec& spec) const {
@@ -226,18 +237,7 @@ base::Task<VolumeStatus> IscsiPlugin::unmount_device(DeviceOrder order) {
   co_return VolumeStatus();
 }
 
-DiskPlugin::PodMountOf IscsiPlugin::pod_mount(const MountOrder& order) const {
-  return [mount = mount_from(host_.work.root(), order, iscsi_plugin, is_read_only(order.spec))] {
-    return Result<PodMount>(mount);
-  };
-}
-
 bool IscsiPlugin::is_read_only(const VolumeSpec& spec) const { return iscsi_of(spec).read_only; }
-
-std::string IscsiPlugin::device(const MountOrder& order) const {
-  const auto known = attached_.find(order.manner.device);
-  return known == attached_.end() ? order.device_path : known->second;
-}
 
 // --- Fibre Channel ---
 
@@ -293,17 +293,6 @@ base::Task<VolumeStatus> FcPlugin::unmount_device(DeviceOrder order) {
   co_return VolumeStatus();
 }
 
-DiskPlugin::PodMountOf FcPlugin::pod_mount(const MountOrder& order) const {
-  return [mount = mount_from(host_.work.root(), order, fc_plugin, is_read_only(order.spec))] {
-    return Result<PodMount>(mount);
-  };
-}
-
 bool FcPlugin::is_read_only(const VolumeSpec& spec) const { return fc_of(spec).read_only; }
-
-std::string FcPlugin::device(const MountOrder& order) const {
-  const auto known = attached_.find(order.manner.device);
-  return known == attached_.end() ? order.device_path : known->second;
-}
 
 }  // namespace keelson::volume

@@ -10,11 +10,6 @@ inline base::Backoff volume_backoff() {
   return base::Backoff(std::chrono::milliseconds(500), std::chrono::seconds(122), 2.0, 0.0);
 }
 
-struct VolumeManager::Lock {
-  explicit Lock(base::Loop& loop) : semaphore(loop, 1) {}
-  base::Semaphore semaphore;
-};
-
 struct VolumeManager::Device {
   Device(base::Loop& loop, VolumePlugin& given_plugin) : plugin(given_plugin), bell(loop) {}
   VolumePlugin& plugin;
@@ -22,7 +17,7 @@ struct VolumeManager::Device {
   bool attachable = false;
   State state = State::absent;
   std::string device_path;
-  std::shared_ptr<Lock> lock;
+  std::shared_ptr<base::Semaphore> lock;  // one at a time
   base::Backoff backoff = volume_backoff();
   base::Notification bell;
   bool busy = false;  // its task runs

@@ -38,6 +38,12 @@ std::string claim_name(const api::Pod& pod, const api::core::Volume& volume) {
   return {};
 }
 
+std::optional<std::int64_t> fs_group_of(const api::Pod& pod) {
+  const auto& security = pod.spec().securitycontext();
+  if (!security.has_fsgroup()) return std::nullopt;
+  return security.fsgroup();
+}
+
 std::string joined_names(std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
   std::string text;

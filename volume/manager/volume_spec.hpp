@@ -3,7 +3,9 @@
 // Values and pure functions, any thread. Source: contract 04 (NAME), §3, §17.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,9 @@ std::vector<std::string> used_volumes(const api::core::PodSpec& spec);
 
 // The claim's name, of a persistentVolumeClaim or a generic ephemeral volume (POD-VOL); empty for any other.
 std::string claim_name(const api::Pod& pod, const api::core::Volume& volume);
+
+// securityContext.fsGroup.
+std::optional<std::int64_t> fs_group_of(const api::Pod& pod);
 
 // "a b": as lists of volumes stand in events.
 std::string joined_names(std::vector<std::string> names);

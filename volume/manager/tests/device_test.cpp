@@ -125,6 +125,9 @@ TEST_F(DeviceTest, IsAskedOfTheClusterAndWaitedFor) {
   clock_.advance(2s);
   ASSERT_TRUE(mounted->has_value() && (*mounted)->ok());
   EXPECT_EQ(plugin_->orders.back().device_path, "/dev/vdb");
+  const std::size_t told_so_far = in_use_.size();
+  (void)mount(pod_with_claim("u1", "c"));
+  EXPECT_EQ(in_use_.size(), told_so_far) << "a sync that changes nothing has nothing to tell the Node";
   // It stays in use until it has been taken off.
   plugin_->hang("unstage pv-c");
   ASSERT_TRUE((*unmount("u1"))->ok());
