@@ -178,7 +178,11 @@ bool is_directory(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-Result<std::vector<std::string>> list_directory(const std::string& path) {
+namespace {
+
+// Those that `wanted` wants, given the entry and the directory's descriptor.
+template <class Wanted>
+Result<std::vector<std::string>> list_entries(const std::string& path, Wanted wanted) {
   UniqueDir dir(::opendir(path.c_str()));
   if (!dir) return errno_error("open " + path, errno);
   std::vector<std::string> names;
@@ -189,11 +193,25 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
       if (errno != 0) return errno_error("read " + path, errno);
       break;
     }
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(std::move(name));
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != ".." && wanted(*entry, ::dirfd(dir.get()))) names.emplace_back(name);
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> list_directory(const std::string& path) {
+  return list_entries(path, [](const dirent&, int) { return true; });
+}
+
+Result<std::vector<std::string>> list_subdirectories(const std::string& path) {
+  return list_entries(path, [](const dirent& entry, int directory) {
+    if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_DIR;
+    struct stat info {};
+    return ::fstatat(directory, entry.d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+  });
 }
 
 Status remove_tree(const std::string& path) {

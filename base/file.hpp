@@ -51,6 +51,8 @@ bool path_exists(const std::string& path);
 bool is_directory(const std::string& path);
 // The names in a directory, sorted, without "." and "..".
 Result<std::vector<std::string>> list_directory(const std::string& path);
+// Those of its entries that are directories themselves; links to some are not.
+Result<std::vector<std::string>> list_subdirectories(const std::string& path);
 // Removes a file or a tree without following links and without crossing into another file system; missing is success.
 Status remove_tree(const std::string& path);
 

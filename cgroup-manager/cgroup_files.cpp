@@ -30,10 +30,7 @@ Status RealCgroupFiles::remove_directory(const std::string& path) {
 bool RealCgroupFiles::is_directory(const std::string& path) { return base::is_directory(path); }
 
 Result<std::vector<std::string>> RealCgroupFiles::directories(const std::string& path) {
-  auto names = base::list_directory(path);
-  if (!names.ok()) return names.error();
-  std::erase_if(names.value(), [&](const std::string& name) { return !base::is_directory(path + "/" + name); });
-  return names;
+  return base::list_subdirectories(path);
 }
 
 Result<std::string> RealCgroupFiles::read(const std::string& path) {

@@ -1,7 +1,7 @@
 # keelson_module(NAME folder-name [LINKS ...] [SOURCES ...])
 #   One static library keelson_<name> from the folder's *.cpp (main.cpp and tests/ left out) and, when tests/*.cpp exist,
 #   one test program keelson_<name>_tests. `-` in a folder name becomes `_`.
-# keelson_proto(NAME target FILES a.proto ... [GRPC])
+# keelson_proto(NAME target FILES a.proto ... [LINKS ...])
 #   A library of generated messages; includes are written from the repository root ("api/proto/core_v1.pb.h").
 # keelson_proto_services(NAME target FILES a.proto ... LINKS messages)
 #   The gRPC services of files whose messages are in another library already: for servers in tests.
@@ -57,7 +57,7 @@ function(keelson_test target)
 endfunction()
 
 function(keelson_proto target)
-  cmake_parse_arguments(ARG "GRPC" "" "FILES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "FILES;LINKS" ${ARGN})
   set(generated)
   set(gen ${CMAKE_BINARY_DIR}/gen)
   file(MAKE_DIRECTORY ${gen})
@@ -65,14 +65,9 @@ function(keelson_proto target)
     file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
     string(REGEX REPLACE "\\.proto$" "" stem ${relative})
     set(outputs ${gen}/${stem}.pb.cc ${gen}/${stem}.pb.h)
-    set(plugin)
-    if(ARG_GRPC)
-      list(APPEND outputs ${gen}/${stem}.grpc.pb.cc ${gen}/${stem}.grpc.pb.h)
-      set(plugin --grpc_out=${gen} --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN})
-    endif()
     add_custom_command(
       OUTPUT ${outputs}
-      COMMAND protobuf::protoc --proto_path=${CMAKE_SOURCE_DIR} --cpp_out=${gen} ${plugin} ${relative}
+      COMMAND protobuf::protoc --proto_path=${CMAKE_SOURCE_DIR} --cpp_out=${gen} ${relative}
       WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
     list(APPEND generated ${outputs})
@@ -82,9 +77,6 @@ function(keelson_proto target)
   target_include_directories(${target} SYSTEM PUBLIC ${gen})
   target_compile_options(${target} PRIVATE ${KEELSON_GENERATED_OPTIONS})
   target_link_libraries(${target} PUBLIC protobuf::libprotobuf ${ARG_LINKS})
-  if(ARG_GRPC)
-    target_link_libraries(${target} PUBLIC PkgConfig::GRPCPP)
-  endif()
 endfunction()
 
 function(keelson_proto_services target)

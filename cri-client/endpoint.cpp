@@ -86,22 +86,6 @@ Result<std::string> socket_path(const std::string& endpoint) {
   return path;
 }
 
-std::string grpc_target(const std::string& path) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string target = "unix://";
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || std::strchr("/-._~", c) != nullptr) {
-      target += c;
-    } else {
-      target += '%';
-      target += kDigits[byte >> 4];
-      target += kDigits[byte & 15];
-    }
-  }
-  return target;
-}
-
 std::string diagnose(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) {

@@ -14,9 +14,6 @@ namespace keelson::cri {
 // was expected. As in every URL, %XX stands for a byte and what follows `?` or `#` is no part of the path.
 Result<std::string> socket_path(const std::string& endpoint);
 
-// The gRPC target of a socket path.
-std::string grpc_target(const std::string& path);
-
 // One line on why the socket at `path` gives no answer: absent, no socket, no permission, refused, or listening but not
 // speaking gRPC.
 std::string diagnose(const std::string& path);

@@ -25,16 +25,11 @@ GrpcRuntime::GrpcRuntime(base::Loop& loop, base::Clock& clock, GrpcRuntimeOption
       stream_runtime_lists_(options_.streamed_lists),
       stream_image_lists_(options_.streamed_lists) {}
 
-GrpcRuntime::~GrpcRuntime() { drain(); }
+GrpcRuntime::~GrpcRuntime() = default;
 
-Task<void> GrpcRuntime::stop() {
-  co_await runtime_->stop();
-  if (images_ != runtime_) co_await images_->stop();
-}
-
-void GrpcRuntime::drain() {
-  runtime_->drain();
-  if (images_ != runtime_) images_->drain();
+void GrpcRuntime::stop() {
+  runtime_->stop();
+  images_->stop();
 }
 
 std::size_t GrpcRuntime::running_calls() const {

@@ -1,9 +1,8 @@
 // GrpcRuntime: the container runtime behind one or two unix sockets, over the CRI.
 //
-// Owner: main() or a test. Thread: the loop. Connections are made at the first call and again, with back-off, whenever
-// they are lost; nothing here retries a call. Stops: stop() refuses new calls, cancels running ones (they end with
-// `cancelled`) and waits for them; then, after the loop's run() has returned, drain() (or the destructor) waits for
-// gRPC's threads. Fails: as cri-client/runtime.hpp says. Errors' text is "rpc error: code = X desc = ...",
+// Owner: main() or a test. Thread: the loop. Connections are made at the first call and at the first after they were
+// lost; no call that the runtime may have seen is sent again. Stops: stop(), also done by the destructor, refuses new
+// calls and ends running ones with `cancelled`. Fails: as cri-client/runtime.hpp says. Errors' text is "rpc error: code = X desc = ...",
 // Error::code() the gRPC code; exceptions, by contract 02 §1: PullImage with code Unknown gives the bare message,
 // ExecSync that ran out of time `command "ARGV" timed out`. A broken connection under a call that changes something is
 // `maybe_applied`, one that could not be made `unavailable`. Source: contract 02 §1, 02a.
@@ -38,8 +37,7 @@ class GrpcRuntime final : public RuntimeService, public ImageService, public Sta
   static Result<std::unique_ptr<GrpcRuntime>> create(base::Loop& loop, base::Clock& clock, GrpcRuntimeOptions options);
   ~GrpcRuntime() override;
 
-  Task<void> stop();
-  void drain();
+  void stop();
 
   const OperationMetrics& metrics() const { return metrics_; }
   const std::string& runtime_path() const { return runtime_->path(); }

@@ -11,7 +11,6 @@ namespace {
 
 enum Code {
   kCancelled = 1,
-  kDeadlineExceeded = 4,
   kUnavailable = 14,
 };
 
@@ -38,8 +37,7 @@ constexpr std::array<ErrorKind, 17> kKinds{
 
 // Could the call have taken effect? Not when there was no connection to send it on. A connection that broke under a
 // call that changes something leaves it open, and so does a runtime that gave it up half way because it shuts down
-// (Canceled). gRPC does not tell a broken connection from a runtime that answers Unavailable, so that is taken for open
-// too.
+// (Canceled). One that answers Unavailable may have begun, too.
 ErrorKind kind_of(const Rpc& call, const Outcome& outcome) {
   if (outcome.stopped) return ErrorKind::cancelled;
   const bool gave_up = outcome.code == kUnavailable || outcome.code == kCancelled;
@@ -50,13 +48,8 @@ ErrorKind kind_of(const Rpc& call, const Outcome& outcome) {
 
 std::string text_of(const Outcome& outcome) {
   if (outcome.stopped) return "the client is stopping";
-  // Our own deadline, in gRPC for C++; users know Go's words.
-  if (outcome.code == kDeadlineExceeded && outcome.message == "Deadline Exceeded") return "context deadline exceeded";
-  constexpr std::string_view kLast = "last error: ";
-  const auto at = outcome.message.find(kLast);
-  if (outcome.never_sent && at != std::string::npos) {
-    return "connection error: " + outcome.message.substr(at + kLast.size());
-  }
+  // gRPC for C++ at the other end; users know Go's words.
+  if (outcome.message == "Deadline Exceeded") return "context deadline exceeded";
   return outcome.message;
 }
 

@@ -93,7 +93,7 @@ std::optional<base::Duration> time_limit(Limit limit, base::Duration request_tim
 struct Outcome {
   int code = 0;  // google.rpc.Code
   std::string message;
-  bool never_sent = false;  // no connection could be made
+  bool never_sent = false;  // the server has seen nothing of it
   bool stopped = false;     // stop() ended it
 
   bool ok() const { return code == 0; }

@@ -1,12 +1,10 @@
-// Transport: one gRPC channel to one unix socket, and the bridge from its reader's thread to the loop.
+// Transport: gRPC calls to one unix socket.
 //
-// The channel lives as long as the Transport and reconnects by itself (100 ms .. 3 s between tries). A call's request,
-// response and context are shared state that lives until its last operation has ended, whatever became of the task that
-// awaits it; that end is taken from gRPC's completion queue by one thread of ours, which only posts to the loop. Owner:
-// GrpcRuntime. Thread: the loop. Cancelling the awaiting task cancels the call. Stops: stop() refuses new calls,
-// cancels the running ones and completes when all have ended; drain(), also done by the destructor, then joins that
-// thread, so that the Loop may be destroyed. Fails: every failure is an Outcome. Source: contract 02 §1; DESIGN "One
-// loop"; STYLE rules 10, 11.
+// One connection carries all calls, side by side; it is made at the first call, and anew at the first after it was lost.
+// A call that the server has seen nothing of when its connection goes is sent once more. Owner: GrpcRuntime, or whoever
+// calls a plugin. Thread: the loop. Cancelling the awaiting task cancels the call. Stops: stop(), also done by the
+// destructor, refuses new calls and ends the running ones at once. Fails: every failure is an Outcome. Source: contract
+// 02 §1; "gRPC over HTTP/2"; docs/architecture.md "gRPC".
 #pragma once
 
 #include <functional>
@@ -17,6 +15,7 @@
 #include "base/clock.hpp"
 #include "base/loop.hpp"
 #include "base/task.hpp"
+#include "cri-client/grpc_call.hpp"
 #include "cri-client/rpc.hpp"
 
 namespace google::protobuf {
@@ -25,7 +24,7 @@ class MessageLite;
 
 namespace keelson::cri {
 
-// The messages of one call; for a stream `response()` holds the newest message.
+// The messages of one call; for a stream response_message() is the newest.
 class ExchangeBase {
  public:
   virtual ~ExchangeBase() = default;
@@ -34,9 +33,8 @@ class ExchangeBase {
 };
 
 struct TransportLimits {
-  int max_receive_bytes = 16 << 20;
-  std::chrono::milliseconds first_backoff{100};
-  std::chrono::milliseconds longest_backoff{3000};
+  std::size_t max_receive_bytes = 16 << 20;
+  // In which a server must have shown itself, once it has taken the connection.
   std::chrono::milliseconds connect_timeout{5000};
 };
 
@@ -51,27 +49,22 @@ class Transport {
 
   base::Task<Outcome> unary(const char* method, std::shared_ptr<ExchangeBase> exchange,
                             std::optional<base::Duration> limit);
-  // Calls `on_message` on the loop for each message; the next one is read only after it returned, so that at most one
-  // is held here and the runtime feels the pressure.
+  // Calls `on_message` on the loop for each message, in their order, before more is read from the connection.
   base::Task<Outcome> read_stream(const char* method, std::shared_ptr<ExchangeBase> exchange,
                                   std::optional<base::Duration> limit, std::function<void()> on_message);
 
-  base::Task<void> stop();
-  // Blocks until the calls that were cancelled have ended; at once after stop().
-  void drain();
+  void stop();
   std::size_t running() const;
 
  private:
-  struct Hub;
-  struct Channel;
-  class Call;
-  class UnaryCall;
-  class StreamCall;
+  GrpcCall::Terms terms(GrpcCall::Shape shape, std::optional<base::Duration> limit) const;
+  void send(const std::shared_ptr<GrpcCall>& call);
 
   base::Loop& loop_;
   std::string path_;
-  std::shared_ptr<Hub> hub_;
-  std::unique_ptr<Channel> channel_;
+  TransportLimits limits_;
+  std::shared_ptr<RunningCalls> calls_;
+  std::shared_ptr<Link> link_;
 };
 
 }  // namespace keelson::cri

@@ -16,6 +16,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/go_text.hpp"
+
 namespace keelson::probes {
 namespace {
 
@@ -30,19 +32,12 @@ Fault end() { return {Fault::Kind::end, "EOF"}; }
 Fault plain_http() { return {Fault::Kind::plain_http, "http: server gave HTTP response to HTTPS client"}; }
 Fault other(std::string text) { return {Fault::Kind::other, std::move(text)}; }
 
-// Go prints what errno means as C does, but begins in lower case.
-std::string errno_text(int number) {
-  std::string text = std::strerror(number);
-  if (!text.empty()) text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  return text;
-}
-
 std::string shown(const tcp::endpoint& endpoint) {
   return host_and_port(endpoint.address().to_string(), endpoint.port());
 }
 
 Fault dial_fault(const tcp::endpoint& to, std::string_view call, int number) {
-  return other("dial tcp " + shown(to) + ": " + std::string(call) + ": " + errno_text(number));
+  return other("dial tcp " + shown(to) + ": " + std::string(call) + ": " + base::go_errno(number));
 }
 
 tcp::endpoint local_endpoint(int descriptor) {
@@ -159,7 +154,7 @@ void Connection::close() {
 Fault Connection::join_loop() {
   boost::system::error_code error;
   if (!socket_.is_open()) socket_.assign(peer_.protocol(), descriptor_, error);
-  return error ? other("epoll: " + errno_text(error.value())) : Fault();
+  return error ? other("epoll: " + base::go_errno(error.value())) : Fault();
 }
 
 base::Task<Fault> Connection::connect(std::string host, int port) {
@@ -324,7 +319,7 @@ bool Connection::peer_speaks_http() const {
 Fault Connection::io_fault(std::string_view operation, int number) const {
   const std::string call(operation);
   return other(call + " tcp " + shown(local_endpoint(descriptor_)) + "->" + shown(peer_) + ": " + call + ": " +
-               errno_text(number));
+               base::go_errno(number));
 }
 
 Fault Connection::tls_fault() const {

@@ -3,14 +3,14 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <utility>
 
 #include "base/duration.hpp"
+#include "base/grpc.hpp"
 #include "probes/connection.hpp"
-#include "probes/go_text.hpp"
+#include "base/go_text.hpp"
 #include "probes/grpc_message.hpp"
 
 namespace keelson::probes {
@@ -46,8 +46,7 @@ class Call {
   // The engine's complaint about what the server sent.
   const std::string& problem() const { return problem_; }
   // Of a call that is done.
-  int code() const;
-  std::string message() const;
+  const base::GrpcEnd& end() const { return end_; }
   const std::string& answer() const { return answer_; }
 
  private:
@@ -66,12 +65,8 @@ class Call {
   std::size_t sent_ = 0;
   bool connected_ = false;
   bool done_ = false;
-  std::uint32_t reset_ = NGHTTP2_NO_ERROR;
   std::string problem_;
-  int http_status_ = 0;
-  std::optional<std::string> content_type_;
-  std::optional<int> status_;
-  std::string message_;
+  base::GrpcEnd end_;
   std::string answer_;
 };
 
@@ -87,9 +82,7 @@ Call::Call(std::string authority, std::string_view service, base::Duration left)
   nghttp2_session_callbacks_del(callbacks);
   const nghttp2_settings_entry no_push{NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &no_push, 1);
-  const auto microseconds = std::max<std::int64_t>(1, left / std::chrono::microseconds(1));
-  const std::string timeout =
-      microseconds < 100'000'000 ? std::to_string(microseconds) + "u" : std::to_string(microseconds / 1'000'000) + "S";
+  const std::string timeout = base::grpc_timeout(left);
   const nghttp2_nv fields[] = {field(":method", "POST"),
                                field(":scheme", "http"),
                                field(":path", kPath),
@@ -124,15 +117,7 @@ int Call::on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* 
   const std::string_view key(reinterpret_cast<const char*>(name), name_size);
   const std::string_view text(reinterpret_cast<const char*>(value), value_size);
   Call& own = self(user);
-  const auto number = [&] {
-    int out = kGrpcUnknown;
-    std::from_chars(text.data(), text.data() + text.size(), out);
-    return out;
-  };
-  if (key == ":status") own.http_status_ = number();
-  if (key == "content-type") own.content_type_ = std::string(text);
-  if (key == "grpc-status") own.status_ = number();
-  if (key == "grpc-message") own.message_ = decode_grpc_message(text);
+  own.end_.header(key, text);
   return 0;
 }
 
@@ -153,7 +138,7 @@ int Call::on_data(nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8
 }
 
 int Call::on_close(nghttp2_session*, std::int32_t, std::uint32_t code, void* user) {
-  self(user).reset_ = code;
+  self(user).end_.reset(code);
   self(user).done_ = true;
   return 0;
 }
@@ -168,29 +153,10 @@ ssize_t Call::read_request(nghttp2_session*, std::int32_t, std::uint8_t* to, std
   return static_cast<ssize_t>(size);
 }
 
-int Call::code() const {
-  if (status_) return *status_;
-  if (reset_ != NGHTTP2_NO_ERROR) return grpc_code_of_reset(reset_);
-  if (http_status_ != 200) return grpc_code_of_http(http_status_);
-  return kGrpcInternal;
-}
-
-std::string Call::message() const {
-  if (status_) return message_;
-  if (reset_ != NGHTTP2_NO_ERROR) {
-    return std::string("stream terminated by RST_STREAM with error code: ") + nghttp2_http2_strerror(reset_);
-  }
-  if (http_status_ == 200) return "server closed the stream without sending trailers";
-  std::string text = "unexpected HTTP status code received from server: " + http_status_name(http_status_);
-  if (!content_type_) return text + "; malformed header: missing HTTP content-type";
-  if (content_type_->starts_with("application/grpc")) return text;
-  return text + "; transport: received unexpected content-type " + go_quote(*content_type_);
-}
-
 // --- outcomes, made outside of coroutines (CONTRIBUTING.md about GCC 12) ---
 
 Attempt no_connection(const std::string& authority, std::chrono::seconds limit) {
-  return {Outcome::failure, "timeout: failed to connect service " + go_quote(authority) + " within " +
+  return {Outcome::failure, "timeout: failed to connect service " + base::go_quote(authority) + " within " +
                                 base::format_duration(limit) + ": context deadline exceeded"};
 }
 
@@ -207,11 +173,11 @@ Attempt refused(int code, const std::string& message, std::chrono::seconds limit
 }
 
 Attempt judge(const Call& call, std::chrono::seconds limit) {
-  if (const int code = call.code(); code != kGrpcOk) return refused(code, call.message(), limit);
+  if (const int code = call.end().code(); code != kGrpcOk) return refused(code, call.end().message(), limit);
   const auto status = decode_health_response(call.answer());
   if (!status) return refused(kGrpcInternal, "grpc: failed to unmarshal the received message", limit);
   if (*status == kServing) return {Outcome::success, "service healthy"};
-  return {Outcome::failure, "service unhealthy (responded with " + go_quote(health_status_name(*status)) + ")"};
+  return {Outcome::failure, "service unhealthy (responded with " + base::go_quote(health_status_name(*status)) + ")"};
 }
 
 // Sends, receives until the call is done or the connection fails.

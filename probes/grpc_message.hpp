@@ -29,11 +29,5 @@ inline constexpr int kGrpcUnavailable = 14;
 
 // "NotFound", "Code(99)".
 std::string grpc_code_name(int code);
-int grpc_code_of_http(int status);
-int grpc_code_of_reset(std::uint32_t http2_error);
-// What a server means by grpc-message, which is percent-encoded.
-std::string decode_grpc_message(std::string_view text);
-// "404 (Not Found)".
-std::string http_status_name(int status);
 
 }  // namespace keelson::probes

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <utility>
 
-#include "probes/go_text.hpp"
+#include "base/go_text.hpp"
 
 namespace keelson::probes {
 
@@ -20,7 +20,7 @@ Result<int> resolve_port(const api::IntOrString& port, const api::core::Containe
     } else {
       const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
       if (error != std::errc() || end != name.data() + name.size()) {
-        return Error(ErrorKind::invalid, "strconv.Atoi: parsing " + go_quote(name) + ": invalid syntax");
+        return Error(ErrorKind::invalid, "strconv.Atoi: parsing " + base::go_quote(name) + ": invalid syntax");
       }
     }
   }

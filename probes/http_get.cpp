@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "probes/connection.hpp"
-#include "probes/go_text.hpp"
+#include "base/go_text.hpp"
 
 namespace keelson::probes {
 namespace {
@@ -14,7 +14,7 @@ constexpr int kMostRequests = 10;
 // Made in plain functions (CONTRIBUTING.md about GCC 12).
 HttpOutcome failed(const std::string& url, const std::string& why) {
   HttpOutcome outcome;
-  outcome.error = "Get " + go_quote(url) + ": " + why;
+  outcome.error = "Get " + base::go_quote(url) + ": " + why;
   return outcome;
 }
 
@@ -98,7 +98,7 @@ void prepare_next(const Url& from, const Url& to, const std::string& location, b
 base::Task<HttpOutcome> http_get(Network& network, HttpGet given) {
   Limit limit(network.deadlines(), given.limit);
   if (const std::string* bad = bad_header(given.headers)) {
-    co_return failed(given.url.text(), "net/http: invalid header field value for " + go_quote(canonical_header(*bad)));
+    co_return failed(given.url.text(), "net/http: invalid header field value for " + base::go_quote(canonical_header(*bad)));
   }
   const std::string first_host = given.url.host;
   const bool own_referer = find_header(given.headers, "Referer") != nullptr;
@@ -119,7 +119,7 @@ base::Task<HttpOutcome> http_get(Network& network, HttpGet given) {
       if (next->host == first_host) {
         if (requests == kMostRequests) co_return failed(*location, "stopped after 10 redirects");
         if (next->scheme != "http" && next->scheme != "https") {
-          co_return failed(next->text(), "unsupported protocol scheme " + go_quote(next->scheme));
+          co_return failed(next->text(), "unsupported protocol scheme " + base::go_quote(next->scheme));
         }
         if (!next->port_number()) co_return failed(next->text(), "dial tcp: address " + next->port + ": invalid port");
         prepare_next(url, *next, *location, own_referer, given.headers);

@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "probes/go_text.hpp"
+#include "base/go_text.hpp"
 
 namespace keelson::probes {
 namespace {
@@ -60,7 +60,7 @@ StatusLine parse_status_line(std::string_view line) {
   StatusLine out;
   const std::size_t blank = line.find(' ');
   if (blank == std::string_view::npos) {
-    out.problem = "malformed HTTP response " + go_quote(line);
+    out.problem = "malformed HTTP response " + base::go_quote(line);
     return out;
   }
   std::string_view rest = line.substr(blank);
@@ -68,9 +68,9 @@ StatusLine parse_status_line(std::string_view line) {
   const std::string_view code = rest.substr(0, rest.find(' '));
   const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), out.status);
   if (code.size() != 3 || error != std::errc() || end != code.data() + code.size() || out.status < 0) {
-    out.problem = "malformed HTTP status code " + go_quote(code);
+    out.problem = "malformed HTTP status code " + base::go_quote(code);
   } else if (!is_version(line.substr(0, blank))) {
-    out.problem = "malformed HTTP version " + go_quote(line.substr(0, blank));
+    out.problem = "malformed HTTP version " + base::go_quote(line.substr(0, blank));
   }
   out.http10 = line.starts_with("HTTP/1.0");
   return out;
@@ -256,7 +256,7 @@ bool AnswerReader::parse_framing() {
   const std::string* length = find_header(headers_, "Content-Length");
   if (encoding != nullptr && !same_name(*encoding, "chunked")) {
     state_ = State::head;
-    fail("unsupported transfer encoding: " + go_quote(*encoding));
+    fail("unsupported transfer encoding: " + base::go_quote(*encoding));
     return false;
   }
   if (status_ < 200 || status_ == 204 || status_ == 304) {
@@ -267,7 +267,7 @@ bool AnswerReader::parse_framing() {
     const auto [end, error] = std::from_chars(length->data(), length->data() + length->size(), left_);
     if (error != std::errc() || end != length->data() + length->size() || length->empty()) {
       state_ = State::head;
-      fail("bad Content-Length " + go_quote(*length));
+      fail("bad Content-Length " + base::go_quote(*length));
       return false;
     }
     if (left_ == 0) state_ = State::done;

@@ -47,7 +47,7 @@ struct ProbeManager::Probed {
 namespace {
 
 // Times by the period are put on a common grid, so that the loop wakes for several probes at once.
-constexpr base::Duration kGrid = std::chrono::milliseconds(5);
+constexpr base::Duration kGrid = std::chrono::milliseconds(50);
 
 base::SteadyTime on_grid(base::SteadyTime time) { return time - time.time_since_epoch() % kGrid; }
 

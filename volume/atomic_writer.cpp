@@ -161,12 +161,13 @@ Result<bool> write_payload(const std::string& directory, const Payload& payload,
     return false;
   }
   const std::string fresh = dated_name();
-  if (Status written = write_files(directory + "/" + fresh, payload); !written.ok()) {
+  Status shown = write_files(directory + "/" + fresh, payload);
+  if (shown.ok() && fs_group) shown = apply_fs_group(directory, *fs_group, FsGroupAccess::read_only);
+  if (shown.ok()) shown = replace_link(directory, fresh);
+  if (!shown.ok()) {
     (void)base::remove_tree(directory + "/" + fresh);
-    return std::move(written).error();
+    return std::move(shown).error();
   }
-  if (fs_group) KEELSON_TRY(apply_fs_group(directory, *fs_group, FsGroupAccess::read_only));
-  KEELSON_TRY(replace_link(directory, fresh));
   KEELSON_TRY(make_links(directory, payload));
   KEELSON_TRY(remove_stale_links(directory, before, payload));
   if (there) KEELSON_TRY(base::remove_tree(*current));

@@ -36,10 +36,7 @@ bool climbs(const std::string& path) {
 }
 
 Status create_directory(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);  // 0777 less the umask, so narrow it
-  if (error) return errno_error("making hostPath directory " + path, error.value());
-  return {};
+  return base::make_directories(path, 0755).wrap("making hostPath directory " + path);
 }
 
 Status create_file(const std::string& path) {

@@ -33,7 +33,13 @@ struct Projection {
   Payload payload;
   std::optional<std::int64_t> fs_group;
   bool in_memory = true;  // all but configMap
+  // Directories in it that other volumes of a container are mounted on, relative: containers see it read-only, so that
+  // nobody could make them later.
+  std::vector<std::string> nested;
 };
+
+// Those of the pod's volume `name` (contract 04 §8).
+std::vector<std::string> nested_mount_points(const api::core::PodSpec& spec, const std::string& name);
 
 // Sets the volume up where it is not, and brings its files up to date.
 Result<HostVolume> set_up_projection(const std::string& uid, const Projection& projection,

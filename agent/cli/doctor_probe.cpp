@@ -40,7 +40,7 @@ base::Task<RuntimeView> ask(base::Clock& clock, cri::GrpcRuntime& runtime) {
 base::Task<void> ask_and_stop(base::Loop* loop, base::Clock* clock, cri::GrpcRuntime* runtime, RuntimeView* view) {
   auto answer = co_await ask(*clock, *runtime);
   *view = std::move(answer);
-  co_await runtime->stop();
+  runtime->stop();
   loop->stop();
 }
 
@@ -63,7 +63,6 @@ RuntimeView RealHost::runtime(const std::string& endpoint, const std::string& im
   base::spawn(gate, "doctor", ask_and_stop(&loop, &clock, runtime->get(), &view));
   loop.run();
   while (gate.tasks() > 0) loop.poll();
-  (*runtime)->drain();
   return view;
 }
 

@@ -25,6 +25,12 @@ std::string in_milliseconds(base::Duration duration) {
 }
 
 // One error as it is; several, each text once, as "[a, b]".
+// The image may be there nevertheless.
+bool is_unsure(const Error& error) {
+  return error.kind() == ErrorKind::maybe_applied || error.kind() == ErrorKind::cancelled ||
+         error.kind() == ErrorKind::deadline_exceeded;
+}
+
 Error joined(const std::vector<Error>& errors) {
   std::vector<std::string> texts;
   for (const Error& error : errors) {
@@ -34,7 +40,8 @@ Error joined(const std::vector<Error>& errors) {
   if (texts.size() == 1) return errors.front();
   std::string all;
   for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
-  return Error(errors.back().kind(), "[" + all + "]");
+  const auto unsure = std::find_if(errors.begin(), errors.end(), is_unsure);
+  return Error((unsure == errors.end() ? errors.back() : *unsure).kind(), "[" + all + "]");
 }
 
 }  // namespace
@@ -211,8 +218,10 @@ base::Task<ImageOutcome> ImagePuller::pull(RequestPtr request, std::string name,
   auto slot = co_await slots_.acquire();
   watched.is(PullProgress::State::pulling);
   const base::SteadyTime begun = clock_.steady_now();
+  intent->asked();
   auto pulled = co_await try_credentials(request, name, credentials);
   slot.release();
+  if (!pulled.ok() && !is_unsure(pulled.error())) intent->refused();
   if (!pulled.ok()) co_return pull_failed(*request, key, pulled.error().to_string());
   failures_.erase(key);
   intent->pulled(pulled->ref, pulled->credential);

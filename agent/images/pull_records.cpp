@@ -108,6 +108,12 @@ void PullRecords::drop_intent(const std::string& image) {
   write_soon({true, image});
 }
 
+// It stays until the image is pulled again, or the agent starts again and looks what is there.
+void PullRecords::leave_intent(const std::string& image) {
+  const auto found = intents_.find(image);
+  if (found != intents_.end()) --found->second.pulls;
+}
+
 void PullRecords::keep_only(const std::set<std::string>& refs, base::SystemTime until) {
   for (auto entry = pulled_.begin(); entry != pulled_.end();) {
     if (refs.count(entry->first) > 0 || entry->second.updated >= until) {

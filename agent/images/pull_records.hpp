@@ -5,7 +5,8 @@
 //
 // All files are read once at the start; after that memory is what counts and one task writes what has changed, one file
 // after another, again after a while what could not be written. An intent is on the disk before its pull begins and
-// goes only when the record of the pull is there, so that a crash never makes a private image look preloaded: intents
+// goes only when the record of the pull is there, or the runtime has refused it; it stays when nobody knows what came of
+// the pull (its pod was deleted, the runtime went away). So a crash never makes a private image look preloaded: intents
 // that are found at the start and whose image the runtime has become records that let nobody in. Files that cannot be
 // read count as records of the same kind. Owner: PodEngine. Thread: the loop. Stops: with the gate it was started in.
 // What fails: intend(), when the intent cannot be written; nothing else. Source: contract 02 §16.3.
@@ -54,8 +55,16 @@ class PullRecords {
     Intent(Intent&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), image_(std::move(other.image_)) {}
     Intent& operator=(Intent&&) = delete;
     ~Intent() {
-      if (owner_ != nullptr) owner_->drop_intent(image_);
+      if (owner_ == nullptr) return;
+      if (open_) {
+        owner_->leave_intent(image_);
+      } else {
+        owner_->drop_intent(image_);
+      }
     }
+    // From now on the image may come to be on the node, until the runtime has said that it did not.
+    void asked() { open_ = true; }
+    void refused() { open_ = false; }
     // Success, with that credential (null: anonymous).
     void pulled(const std::string& ref, const Credential* credential) {
       if (auto* owner = std::exchange(owner_, nullptr)) owner->note_pulled(image_, ref, credential);
@@ -64,6 +73,7 @@ class PullRecords {
    private:
     PullRecords* owner_;
     std::string image_;
+    bool open_ = false;
   };
   base::Task<Result<Intent>> intend(std::string image);
 
@@ -102,6 +112,7 @@ class PullRecords {
 
   void note_pulled(const std::string& image, const std::string& ref, const Credential* credential);
   void drop_intent(const std::string& image);
+  void leave_intent(const std::string& image);
   void write_soon(File file);
   base::Task<void> write_changes();
   base::Task<void> write_file(File file);

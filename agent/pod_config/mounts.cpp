@@ -136,9 +136,12 @@ Result<std::vector<SubPathRequest>> sub_path_requests(const api::Pod& pod, const
     auto sub_path = sub_path_of(mount, envs);
     if (!sub_path.ok()) return sub_path.error();
     if (sub_path.value().empty() || volume.value()->image) continue;
+    const std::string& named = volume.value()->name;
+    const std::string& name = named.empty() ? mount.name() : named;
     requests.push_back({index, mount.name(), container.name(), volume.value()->host_path, std::move(sub_path).value(),
-                        node.root_dir + "/pods/" + pod.metadata().uid() + "/volume-subpaths/" + mount.name() + "/" +
-                            container.name() + "/" + std::to_string(index)});
+                        node.root_dir + "/pods/" + pod.metadata().uid() + "/volume-subpaths/" + name + "/" +
+                            container.name() + "/" + std::to_string(index),
+                        named == mount.name() ? "" : named});
   }
   return requests;
 }

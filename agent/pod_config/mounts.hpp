@@ -25,6 +25,7 @@ struct ResolvedVolume {
   // Image volumes: {image: pulled ref, user_specified_image}; host_path stays empty, every mount is read-only.
   std::optional<cri::ImageSpec> image;
   bool block = false;  // `host_path` leads to a device, for volumeDevices
+  std::string name;    // NAME in paths: that of the PersistentVolume; empty: as the pod names it
 };
 using ResolvedVolumes = std::map<std::string, ResolvedVolume>;  // by volume name
 
@@ -41,7 +42,8 @@ struct SubPathRequest {
   std::string container;
   std::string volume_path;  // host path of the volume
   std::string sub_path;     // relative, expanded, without ".."
-  std::string target;       // ROOT/pods/UID/volume-subpaths/VOLUME/CONTAINER/INDEX
+  std::string target;       // ROOT/pods/UID/volume-subpaths/NAME/CONTAINER/INDEX
+  std::string name;         // NAME; empty: `volume`
   bool operator==(const SubPathRequest&) const = default;
 };
 

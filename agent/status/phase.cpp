@@ -121,7 +121,9 @@ std::string pod_phase(const api::Pod& pod, const ObservedPod& observed, const ap
     count_regular(pod, spec, find_before(status, ContainerType::regular, spec.name()), tally);
   }
   if (tally.failed_init > 0) return "Failed";
-  if (tally.pending_init > 0 || tally.waiting > 0) return "Pending";
+  // What init containers there were is history then, of which the runtime may have forgotten some.
+  const bool over = tally.stopped == pod.spec().containers_size() && !tally.restartable;
+  if (!over && (tally.pending_init > 0 || tally.waiting > 0)) return "Pending";
   if (tally.running > 0 && tally.unknown == 0) return "Running";
   if (tally.running == 0 && tally.stopped > 0 && tally.unknown == 0) {
     const bool all_succeeded = tally.stopped == tally.succeeded;

@@ -46,6 +46,8 @@ class PodCgroups {
   virtual base::Task<bool> exists(api::PodPtr pod) = 0;
   virtual base::Task<Status> ensure(api::PodPtr pod) = 0;
   virtual base::Task<Status> remove(std::string uid) = 0;
+  // Of one that cannot be removed yet: the least share of CPU. Missing is success.
+  virtual base::Task<Status> lower(std::string uid) = 0;
   // What is in force for the pod; nothing when it has no cgroup of ours.
   virtual base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) = 0;
   // Writes the values that are set and leaves the others; nothing where the pod has no cgroup of ours.

@@ -386,22 +386,27 @@ base::Task<void> PodWorkers::housekeep() {
   auto cgroups = co_await context_.cgroups.list();
   if (cgroups.ok()) uids.insert(cgroups->begin(), cgroups->end());
   for (const std::string& uid : uids) {
-    if (!abandoned(uid)) continue;
-    // A pod that comes back meanwhile waits until its remains are gone.
-    cleaning_.insert(uid);
-    co_await clean_up(uid);
-    cleaning_.erase(uid);
-    if (wanted_.count(uid) > 0) reconcile();
+    if (!abandoned(uid) || !cleaning_.insert(uid).second) continue;
+    // Side by side: a volume that hangs keeps no other pod's remains.
+    base::spawn(gate_, "remains of pod " + uid, clean_up(uid));
   }
 }
 
+// A pod that comes back meanwhile waits until its remains are gone.
 base::Task<void> PodWorkers::clean_up(std::string uid) {
   auto removed = co_await context_.volumes.unmount(uid);
+  const bool unmounted = removed.ok();
   co_await context_.user_namespaces.release(uid);
-  if (removed.ok()) removed = co_await context_.files.remove_pod_directory(uid);
+  if (unmounted) removed = co_await context_.files.remove_pod_directory(uid);
   if (!removed.ok()) context_.log.warning("Orphaned pod directory stays", {{"uid", uid}, {"err", removed.error()}});
-  removed = co_await context_.cgroups.remove(uid);
+  if (unmounted) {
+    removed = co_await context_.cgroups.remove(uid);
+  } else {
+    removed = co_await context_.cgroups.lower(uid);
+  }
   if (!removed.ok()) context_.log.warning("Orphaned pod cgroup stays", {{"uid", uid}, {"err", removed.error()}});
+  cleaning_.erase(uid);
+  if (wanted_.count(uid) > 0) reconcile();
 }
 
 base::Task<void> PodWorkers::stop() { co_await gate_.stop(); }

@@ -457,7 +457,7 @@ base::Task<void> Agent::Services::shut_down() {
   co_await gate.stop();
   co_await engine->stop();
   co_await network.stop();
-  co_await runtime->stop();
+  runtime->stop();
   health_server.stop();
 }
 
@@ -516,7 +516,6 @@ int Agent::run() {
   }
   base::spawn(s.gate, "start", s.bring_up());
   s.loop.run();
-  s.runtime->drain();
   s.log.info("Stopped");
   return s.exit_status;
 }

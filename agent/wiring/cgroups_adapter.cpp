@@ -5,6 +5,7 @@
 #include "agent/sync/containers.hpp"
 #include "cgroup-manager/cgroup_files.hpp"
 #include "cgroup-manager/cgroupfs.hpp"
+#include "cgroup-manager/formulas.hpp"
 #include "cgroup-manager/in_force.hpp"
 #include "cgroup-manager/layout.hpp"
 
@@ -12,6 +13,7 @@ namespace keelson::agent {
 namespace {
 
 constexpr auto kLimit = std::chrono::seconds(30);
+constexpr auto kTiers = {cgroups::QosClass::guaranteed, cgroups::QosClass::burstable, cgroups::QosClass::best_effort};
 
 cgroups::QosClass tier_class(const api::Pod& pod) {
   switch (qos_class(pod)) {
@@ -138,9 +140,19 @@ base::Task<Result<PodMemoryUsage>> CgroupsAdapter::memory_usage(api::PodPtr pod,
 base::Task<Status> CgroupsAdapter::remove(std::string uid) {
   if (idle()) return nothing_to_do();
   return pool_.run<void>("remove the cgroup of pod " + uid, kLimit, [driver = driver_, root = root_, uid]() -> Status {
-    for (const auto tier :
-         {cgroups::QosClass::guaranteed, cgroups::QosClass::burstable, cgroups::QosClass::best_effort}) {
-      KEELSON_TRY(driver->cgroupfs.destroy(cgroups::pod(root, tier, uid)));
+    for (const auto tier : kTiers) KEELSON_TRY(driver->cgroupfs.destroy(cgroups::pod(root, tier, uid)));
+    return {};
+  });
+}
+
+base::Task<Status> CgroupsAdapter::lower(std::string uid) {
+  if (idle()) return nothing_to_do();
+  return pool_.run<void>("lower the cgroup of pod " + uid, kLimit, [driver = driver_, root = root_, uid]() -> Status {
+    cgroups::Limits least;
+    least.cpu_shares = cgroups::kMinShares;
+    for (const auto tier : kTiers) {
+      const cgroups::CgroupName name = cgroups::pod(root, tier, uid);
+      if (driver->cgroupfs.exists(name)) KEELSON_TRY(driver->cgroupfs.update(name, least));
     }
     return {};
   });

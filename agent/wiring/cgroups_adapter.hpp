@@ -33,6 +33,7 @@ class CgroupsAdapter final : public PodCgroups {
   base::Task<bool> exists(api::PodPtr pod) override;
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
+  base::Task<Status> lower(std::string uid) override;
   base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
   base::Task<Status> set(api::PodPtr pod, PodCgroupValues values) override;
   base::Task<Result<PodMemoryUsage>> memory_usage(api::PodPtr pod, std::vector<std::string> container_ids) override;

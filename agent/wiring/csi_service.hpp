@@ -1,8 +1,8 @@
 // CsiService: all of CSI on this node, put together: the plugin directory, the registered drivers, what the cluster is
 // told of them, and the volumes' plugin.
 //
-// Owner: the agent's wiring; what it stands on outlives it. Thread: the loop. Stops: its tasks with the gate given to
-// start(), then stop(). What fails: nothing here; see the parts. Source: contract 04 §19-§22.
+// Owner: the agent's wiring; what it stands on outlives it. Thread: the loop. Stops: with the gate
+// given to start(). What fails: nothing here; see the parts. Source: contract 04 §19-§22.
 #pragma once
 
 #include <functional>
@@ -35,7 +35,6 @@ class CsiService {
   explicit CsiService(const Base& base);
 
   void start(base::Gate& gate);
-  base::Task<void> stop() { return channels_.stop(); }
 
   // A driver has come or gone. Before start().
   void on_driver(std::function<void()> listener) { drivers_.on_change(std::move(listener)); }

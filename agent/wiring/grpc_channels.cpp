@@ -32,31 +32,12 @@ RpcOutcome outcome_of(const cri::Outcome& outcome) {
 
 }  // namespace
 
-// A call that is cancelled leaves its connection to a task that waits for gRPC to let go of it.
-class GrpcChannels::Connection {
- public:
-  Connection(GrpcChannels& owner, std::string socket)
-      : owner_(owner), transport_(std::make_unique<cri::Transport>(owner.loop_, std::move(socket))) {}
-  ~Connection() {
-    if (transport_->running() > 0) base::spawn(owner_.gate_, "close a connection", close(std::move(transport_)));
-  }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-  cri::Transport& operator*() { return *transport_; }
-
- private:
-  GrpcChannels& owner_;
-  std::unique_ptr<cri::Transport> transport_;
-};
-
 Task<RpcOutcome> GrpcChannels::call(std::string socket, std::string method, Request request, Response response,
                                     base::Duration limit) {
-  Connection connection(*this, std::move(socket));
+  cri::Transport transport(loop_, std::move(socket));
   std::shared_ptr<cri::ExchangeBase> exchange = std::make_shared<AnyExchange>(std::move(request), std::move(response));
-  const cri::Outcome outcome = co_await (*connection).unary(method.c_str(), std::move(exchange), limit);
+  const cri::Outcome outcome = co_await transport.unary(method.c_str(), std::move(exchange), limit);
   co_return outcome_of(outcome);
 }
-
-Task<void> GrpcChannels::close(std::unique_ptr<cri::Transport> transport) { co_await transport->stop(); }
 
 }  // namespace keelson::agent

@@ -5,12 +5,23 @@
 
 namespace keelson::agent {
 
+namespace {
+
+// Each dead server takes threads; beyond this the volumes of such types wait for one another.
+constexpr std::size_t kSlowThreads = 64;
+
+}  // namespace
+
 NodeVolumes::NodeVolumes(const Base& base)
-    : gate_(base.loop), cluster_(base.cluster), mounts_(std::make_shared<volume::LinuxMounts>()) {
+    : slow_pool_(base.loop, base.clock, kSlowThreads),
+      gate_(base.loop),
+      cluster_(base.cluster),
+      mounts_(std::make_shared<volume::LinuxMounts>()) {
   VolumesAdapter::Base own{base.loop,    base.clock,  base.random, base.pool, base.facts,
                            base.objects, base.events, base.log,    mounts_};
   own.waits_for_attach = base.configuration.kubelet.enable_controller_attach_detach;
   own.waits = base.waits;
+  own.slow_pool = &slow_pool_;
   if (cluster_ != nullptr) {
     claims_ = std::make_unique<ClusterVolumes>(cluster_->client(), base.facts.node_name,
                                                [cluster = cluster_] { return cluster->cached_node(); });
@@ -50,7 +61,7 @@ void NodeVolumes::add_plugins(const Base& base) {
   CsiService::Base csi{base.loop,
                        base.clock,
                        base.random,
-                       base.pool,
+                       slow_pool_,
                        cluster_->client(),
                        cluster_->tokens(),
                        mounts_,
@@ -59,13 +70,12 @@ void NodeVolumes::add_plugins(const Base& base) {
                        base.log};
   csi_ = std::make_unique<CsiService>(csi);
   csi_->on_driver([this] { manager().look_again_all(); });
-  adapter_->add_plugin(std::make_unique<volume::CsiVolumePlugin>(csi_->plugin(), adapter_->work(), loops));
+  adapter_->add_plugin(std::make_unique<volume::CsiVolumePlugin>(csi_->plugin(), host));
 }
 
 base::Task<void> NodeVolumes::stop() {
   co_await adapter_->stop();
   co_await gate_.stop();
-  if (csi_) co_await csi_->stop();
 }
 
 }  // namespace keelson::agent

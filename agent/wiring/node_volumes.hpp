@@ -44,6 +44,7 @@ class NodeVolumes {
  private:
   void add_plugins(const Base& base);
 
+  base::BlockingPool slow_pool_;
   base::Gate gate_;
   Cluster* cluster_;
   std::shared_ptr<volume::Mounts> mounts_;

@@ -8,6 +8,8 @@ namespace {
 constexpr base::Duration kUnlistedPause = std::chrono::milliseconds(20);  // nothing is started before
 constexpr auto kListedPatience = std::chrono::seconds(10);  // for a pod of the runtime that cannot be looked at
 constexpr base::Duration kUnsettledPause = std::chrono::seconds(1);
+// Many pods that go together are cleaned up after together.
+constexpr base::Duration kGatherPause = std::chrono::milliseconds(200);
 
 WorkerContext worker_context(const PodEngineParts& parts, Observer& observer, PodRuntime& runtime, Killer& killer,
                              UserNamespaces& user_namespaces, PodProbes& probes, RuntimeHealth& health,
@@ -61,6 +63,7 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
       housekeeping_bell_(parts_.loop),
       gate_(parts_.loop) {
   workers_.on_pod_gone([this](const std::string&) {
+    pods_went_ = true;
     housekeeping_bell_.notify();
     garbage_.pod_gone();
   });
@@ -184,6 +187,7 @@ base::Task<void> PodEngine::keep_house() {
     const bool quiet = listed_ && settled && hooks_.calm();
     const base::Duration pause = !listed_ ? kUnlistedPause : quiet ? settings_.housekeeping : kUnsettledPause;
     const bool rung = co_await housekeeping_bell_.wait_for(parts_.clock, pause);
+    if (std::exchange(pods_went_, false)) co_await parts_.clock.sleep_for(kGatherPause);
     if (!rung && quiet && hooks_.idle) hooks_.idle();
   }
 }

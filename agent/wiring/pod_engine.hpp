@@ -137,6 +137,7 @@ class PodEngine {
   PodWorkers workers_;
   GarbageCollector garbage_;
   base::Notification housekeeping_bell_;
+  bool pods_went_ = false;  // since the last round of housekeeping
   base::Gate gate_;
   bool listed_ = false;
   std::optional<base::SteadyTime> listing_since_;

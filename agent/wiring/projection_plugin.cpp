@@ -24,7 +24,7 @@ base::Task<Result<volume::HostVolume>> write(volume::DiskWork& work, const std::
                                              volume::Projection projection, volume::LocalVolumeOptions options) {
   const std::string name = projection.name;
   auto shared = std::make_shared<const volume::Projection>(std::move(projection));
-  return work.on_volume<volume::HostVolume>("write volume " + name + " of pod " + uid, uid, name, kLimit,
+  return work.on_own_volume<volume::HostVolume>("write volume " + name + " of pod " + uid, uid, name, kLimit,
                                             [uid, shared, options = std::move(options)](volume::Mounts& mounts) {
                                               return volume::set_up_projection(uid, *shared, options, mounts);
                                             });
@@ -63,6 +63,7 @@ base::Task<volume::VolumeResult<volume::MountedVolume>> ProjectionPlugin::set_up
   projection.payload = std::move(*payload);
   projection.in_memory = kind->in_memory;
   projection.fs_group = volume::fs_group_of(*pod);
+  projection.nested = volume::nested_mount_points(pod->spec(), order.spec.outer);
   volume::LocalVolumeOptions options = options_(*pod);
   auto ready = co_await write(work_, uid, std::move(projection), std::move(options));
   if (!ready.ok()) {

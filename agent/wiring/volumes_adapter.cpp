@@ -48,7 +48,7 @@ volume::VolumeManager::Base VolumesAdapter::manager_base(const Base& base, volum
 
 VolumesAdapter::VolumesAdapter(Base base)
     : log_(base.log),
-      work_(base.pool, base.mounts, base.facts.paths.root),
+      work_({base.pool, base.slow_pool == nullptr ? base.pool : *base.slow_pool}, base.mounts, base.facts.paths.root),
       disk_(work_),
       manager_(manager_base(base, disk_)) {
   const auto options = [&facts = base.facts](const api::Pod& pod) { return options_of(facts, pod); };
@@ -72,6 +72,7 @@ base::Task<Result<ResolvedVolumes>> VolumesAdapter::mount(api::PodPtr pod) {
     entry.read_only = volume.read_only;
     entry.selinux_relabel = volume.relabel;
     entry.block = volume.block;
+    entry.name = volume.name;
   }
   co_return out;
 }
@@ -83,7 +84,8 @@ base::Task<Status> VolumesAdapter::prepare_sub_path(api::PodPtr pod, SubPathRequ
   wanted.target = request.target;
   wanted.volume = request.volume;
   wanted.container = request.container;
-  auto done = co_await bind_sub_path(pod->metadata().uid(), std::move(wanted));
+  const std::string& name = request.name.empty() ? request.volume : request.name;
+  auto done = co_await bind_sub_path(pod->metadata().uid(), name, std::move(wanted));
   if (!done.ok()) co_return done.error();
   if (!*done) co_return Status();
   // The reason may tell of the host, so only people on the node are shown it.
@@ -92,10 +94,9 @@ base::Task<Status> VolumesAdapter::prepare_sub_path(api::PodPtr pod, SubPathRequ
 }
 
 // Not a coroutine: closures are made outside of those.
-base::Task<Result<VolumesAdapter::SubPathOutcome>> VolumesAdapter::bind_sub_path(std::string uid,
+base::Task<Result<VolumesAdapter::SubPathOutcome>> VolumesAdapter::bind_sub_path(std::string uid, std::string name,
                                                                                  volume::SubPath wanted) {
-  const std::string name = wanted.volume;
-  return work_.on_volume<SubPathOutcome>("bind sub-path of volume " + name, uid, name, kSubPathLimit,
+  return work_.on_sub_path<SubPathOutcome>("bind sub-path of volume " + name, uid, name, kSubPathLimit,
                                          [wanted = std::move(wanted)](volume::Mounts& mounts) {
                                            return Result<SubPathOutcome>(volume::prepare_sub_path(wanted, mounts));
                                          });

@@ -40,6 +40,7 @@ class VolumesAdapter final : public PodVolumes {
     bool waits_for_attach = true;
     std::function<void(const std::string& uid, std::string text)> waits;
     std::function<void()> in_use_changed;
+    base::BlockingPool* slow_pool = nullptr;  // for what may hang or take long; null: `pool`
   };
   explicit VolumesAdapter(Base base);
 
@@ -61,7 +62,7 @@ class VolumesAdapter final : public PodVolumes {
   using SubPathOutcome = std::optional<volume::SubPathFailure>;
 
   static volume::VolumeManager::Base manager_base(const Base& base, volume::VolumeDisk& disk);
-  base::Task<Result<SubPathOutcome>> bind_sub_path(std::string uid, volume::SubPath wanted);
+  base::Task<Result<SubPathOutcome>> bind_sub_path(std::string uid, std::string name, volume::SubPath wanted);
 
   base::Logger log_;
   volume::DiskWork work_;

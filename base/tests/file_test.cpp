@@ -95,6 +95,9 @@ TEST_F(FileTest, ListsNamesSorted) {
   for (const char* name : {"b", "a", ".hidden"}) ASSERT_TRUE(write_file(at(name), "", 0600).ok());
   EXPECT_EQ(*list_directory(root), (std::vector<std::string>{".hidden", "a", "b"}));
   EXPECT_EQ(list_directory(at("missing")).error().kind(), ErrorKind::not_found);
+  ASSERT_TRUE(make_directories(at("below/c"), 0700).ok());
+  ASSERT_EQ(::symlink("below", at("link").c_str()), 0);
+  EXPECT_EQ(*list_subdirectories(root), std::vector<std::string>{"below"});
 }
 
 TEST_F(FileTest, RemovingATreeDoesNotFollowLinks) {

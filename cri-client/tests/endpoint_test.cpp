@@ -60,11 +60,6 @@ TEST(Endpoint, RefusesEverythingElseSayingWhatIsExpected) {
   }
 }
 
-TEST(Endpoint, WritesTheTargetSoThatGrpcDecodesItBack) {
-  EXPECT_EQ(grpc_target("/run/x-1.sock"), "unix:///run/x-1.sock");
-  EXPECT_EQ(grpc_target("/a b%?#"), "unix:///a%20b%25%3F%23");
-}
-
 TEST(Endpoint, DiagnosesWhyASocketGivesNoAnswer) {
   const std::string directory = make_temporary_directory();
   const std::string absent = directory + "/absent.sock";

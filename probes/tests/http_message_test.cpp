@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "probes/go_text.hpp"
+#include "base/go_text.hpp"
 
 namespace keelson::probes {
 namespace {
@@ -108,7 +108,7 @@ TEST(HttpAnswer, IsRefusedInGosWords) {
   };
   for (const Row& row : rows) {
     for (const std::size_t size : {std::size_t(1), std::size_t(7), std::size_t(1000)}) {
-      SCOPED_TRACE(go_quote(row.text) + " by " + std::to_string(size));
+      SCOPED_TRACE(base::go_quote(row.text) + " by " + std::to_string(size));
       const Read got = read(row.text, size);
       EXPECT_FALSE(got.head);
       EXPECT_EQ(got.problem, row.problem);
@@ -149,8 +149,8 @@ TEST(HttpAnswer, EndsAtItsLimits) {
 }
 
 TEST(GoText, QuotesAsGoDoes) {
-  EXPECT_EQ(go_quote("a\"b\\c\n\x01\x7f"), "\"a\\\"b\\\\c\\n\\x01\\x7f\"");
-  EXPECT_EQ(go_quote("\xc3\xa4\xff\xe2\x82"), "\"\xc3\xa4\\xff\\xe2\\x82\"");
+  EXPECT_EQ(base::go_quote("a\"b\\c\n\x01\x7f"), "\"a\\\"b\\\\c\\n\\x01\\x7f\"");
+  EXPECT_EQ(base::go_quote("\xc3\xa4\xff\xe2\x82"), "\"\xc3\xa4\\xff\\xe2\\x82\"");
 }
 
 }  // namespace

@@ -68,7 +68,6 @@ class CsiOnANode : public ::testing::Test {
   ~CsiOnANode() override {
     driver_->kill();
     stop(gate_.stop());
-    if (service_) stop(service_->stop());
     transport_.close_all();
     base::testing::drain(loop_);
     std::error_code ignored;
@@ -322,7 +321,6 @@ TEST_F(CsiOnANode, ACallEndsAtItsLimit) {
   ASSERT_FALSE(done.ok());
   EXPECT_EQ(done.error().outcome, Outcome::uncertain);
   EXPECT_EQ(done.error().to_string(), "rpc error: code = DeadlineExceeded desc = context deadline exceeded");
-  stop(channels.stop());
 }
 
 TEST_F(CsiOnANode, WhereNobodyListensNothingWasSent) {
@@ -333,7 +331,6 @@ TEST_F(CsiOnANode, WhereNobodyListensNothingWasSent) {
   EXPECT_EQ(done.error().error.code(), base::RpcOutcome::unreached);
   EXPECT_EQ(done.error().error.kind(), ErrorKind::unavailable);
   EXPECT_EQ(done.error().to_string().find('\n'), std::string::npos);
-  stop(channels.stop());
 }
 
 TEST_F(CsiOnANode, ASlowDriverHoldsUpNoOtherVolume) {

@@ -4,6 +4,10 @@ namespace keelson::sim {
 
 using base::Task;
 
+namespace {
+constexpr std::int64_t kMemoryInUse = 64 << 10;  // of each container: limits may be lowered
+}  // namespace
+
 fakes::FakeFault* Disk::match(fakes::FakeFault::Kind kind, const std::string& call, const std::string& about) {
   for (fakes::FakeFault& fault : faults) {
     if (fault.kind != kind || fault.times == 0) continue;
@@ -73,6 +77,8 @@ Task<Status> CgroupsWire::set(api::PodPtr pod, agent::PodCgroupValues values) {
   return wire_.call(disk_.visit("set_cgroup", pod->metadata().uid(), disk_.cgroups.set(pod, values)));
 }
 Task<Result<agent::PodMemoryUsage>> CgroupsWire::memory_usage(api::PodPtr pod, std::vector<std::string> ids) {
+  disk_.cgroups.usage.containers.clear();
+  for (const std::string& id : ids) disk_.cgroups.usage.containers[id] = kMemoryInUse;
   return wire_.call(
       disk_.visit("memory_usage", pod->metadata().uid(), disk_.cgroups.memory_usage(pod, std::move(ids))));
 }
@@ -81,6 +87,9 @@ Task<Status> CgroupsWire::ensure(api::PodPtr pod) {
 }
 Task<Status> CgroupsWire::remove(std::string uid) {
   return wire_.call(disk_.visit("remove_cgroup", uid, disk_.cgroups.remove(uid)));
+}
+Task<Status> CgroupsWire::lower(std::string uid) {
+  return wire_.call(disk_.visit("lower_cgroup", uid, disk_.cgroups.lower(uid)));
 }
 Task<std::optional<agent::PodCgroupValues>> CgroupsWire::values(api::PodPtr pod) {
   return wire_.call(disk_.visit("read_cgroup", pod->metadata().uid(), disk_.cgroups.values(pod)));

@@ -76,6 +76,7 @@ class CgroupsWire final : public agent::PodCgroups {
   base::Task<bool> exists(api::PodPtr pod) override;
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
+  base::Task<Status> lower(std::string uid) override;
   base::Task<std::optional<agent::PodCgroupValues>> values(api::PodPtr pod) override;
   base::Task<Status> set(api::PodPtr pod, agent::PodCgroupValues values) override;
   base::Task<Result<agent::PodMemoryUsage>> memory_usage(api::PodPtr pod,

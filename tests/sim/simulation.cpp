@@ -274,8 +274,11 @@ std::string Simulation::why_unsettled() {
     agent::PodWorker* worker = agent_->engine().workers().worker(pod->uid);
     if (worker == nullptr) return about + "has no worker";
     if (lost_its_sandbox(*pod) || pod->cannot_be_told()) continue;
+    // An image that some cut pull has left belongs to nobody, and this pod pulls none.
+    const std::string& waits_for = worker->journal().waiting().what;
+    if (waits_for.find("ErrImageNeverPull") != std::string::npos) continue;
     if (worker->status().phase() != "Running") {
-      return about + "is " + worker->status().phase() + ", waits for: " + worker->journal().waiting().what;
+      return about + "is " + worker->status().phase() + ", waits for: " + waits_for;
     }
     if (!shown || shown->status().phase() != "Running") {
       return about + (shown ? "is shown as " + shown->status().phase() : "is not shown");

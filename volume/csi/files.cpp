@@ -87,11 +87,22 @@ Result<std::string> resolve_links(const std::string& path) {
   return out;
 }
 
-Status apply_csi_fs_group(const std::string& path, std::int64_t gid, const std::string& change_policy) {
-  FsGroupProgress progress;
+Status apply_csi_fs_group(const std::string& path, std::int64_t gid, const std::string& change_policy,
+                          FsGroupProgress& progress) {
   auto changed = change_fs_group({.path = path, .gid = gid, .policy = fs_group_policy(change_policy)}, progress);
   if (!changed.ok()) return std::move(changed).error();
   return {};
+}
+
+Result<bool> keeps_labels(const std::string& path, Mounts& mounts) {
+  const auto table = mounts.entries();
+  if (!table.ok()) return table.error();
+  const std::string real = mounts.real_path(path).value_or(path);
+  bool labels = false;
+  for (const MountEntry& entry : *table) {
+    if (entry.path == real) labels = ("," + entry.super_options + ",").find(",seclabel,") != std::string::npos;
+  }
+  return labels;
 }
 
 std::optional<std::string> foreign_mount_of(std::string_view mountinfo, const std::string& path) {

@@ -11,6 +11,7 @@
 
 #include "base/result.hpp"
 #include "volume/csi/vol_data.hpp"
+#include "volume/fs_group.hpp"
 #include "volume/mounts.hpp"
 
 namespace keelson::volume {
@@ -29,7 +30,10 @@ Result<bool> is_mounted(const std::string& path, Mounts& mounts);
 Result<std::string> resolve_links(const std::string& path);
 
 // fsGroup on a published volume: nothing where the policy is OnRootMismatch and the top is as it would become.
-Status apply_csi_fs_group(const std::string& path, std::int64_t gid, const std::string& change_policy);
+Status apply_csi_fs_group(const std::string& path, std::int64_t gid, const std::string& change_policy,
+                          FsGroupProgress& progress);
+// Whether the kernel keeps SELinux labels on the file system that is mounted there.
+Result<bool> keeps_labels(const std::string& path, Mounts& mounts);
 
 // Mounts of the file system at `path` that lie outside of the plugin's own directories: somebody uses it yet. Pure.
 std::optional<std::string> foreign_mount_of(std::string_view mountinfo, const std::string& path);

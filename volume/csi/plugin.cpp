@@ -239,7 +239,7 @@ Task<VolumeResult<CsiPublished>> CsiPlugin::try_publish(CsiPublish wanted, Writt
   const VolumeStatus done = co_await client->publish(std::move(request));
   if (!done.ok()) co_return done.error();
   if (!published.group_by_driver && wants_fs_group(volume, *traits, wanted.fs_group)) {
-    const Status grouped = co_await apply_group(published.path, *wanted.fs_group, wanted.fs_group_change_policy);
+    const Status grouped = co_await apply_group(wanted, published.path);
     if (!grouped.ok()) co_return uncertain_error(grouped.error().wrap("applyFSGroup failed for vol " + volume.handle));
   }
   co_return published;

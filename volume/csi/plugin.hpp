@@ -28,6 +28,7 @@
 #include "volume/csi/drivers.hpp"
 #include "volume/csi/vol_data.hpp"
 #include "volume/csi/volume.hpp"
+#include "volume/fs_group.hpp"
 #include "volume/mounts.hpp"
 #include "volume/volume_error.hpp"
 
@@ -47,6 +48,7 @@ struct CsiPublish {
   std::string selinux_label;
   bool republish = false;  // it is mounted already: a failure removes nothing
   bool restored = false;   // found on the disk after a restart: a failure removes nothing
+  std::shared_ptr<FsGroupProgress> progress = std::make_shared<FsGroupProgress>();  // of fsGroup's walk
 };
 
 struct CsiPublished {
@@ -137,7 +139,7 @@ class CsiPlugin {
   base::Task<Status> clean_unknown(std::string mount_path, Error cause);
   base::Task<Status> check_unused(std::string mount_path);
   base::Task<Result<std::string>> resolve(std::string path);
-  base::Task<Status> apply_group(std::string path, std::int64_t group, std::string policy);
+  base::Task<Status> apply_group(CsiPublish wanted, std::string path);
   void tell_left(const std::string& path, const Status& cleaned);
 
   Base base_;

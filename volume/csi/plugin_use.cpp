@@ -12,8 +12,8 @@ using base::Task;
 namespace {
 
 constexpr base::Duration kDiskLimit = std::chrono::minutes(1);
-// A walk over a whole volume; the kubelet sets no limit.
-constexpr base::Duration kGroupLimit = std::chrono::minutes(30);
+// A walk over a whole volume; one that goes on is no hang, and can be cancelled.
+constexpr base::Duration kGroupLimit = std::chrono::hours(24 * 7);
 
 constexpr int kInvalidArgument = 3;
 constexpr int kNotFound = 5;
@@ -157,9 +157,12 @@ Task<Result<std::string>> CsiPlugin::resolve(std::string path) {
   return on_disk<std::string>(path, "resolve a CSI block device", kDiskLimit, [path] { return resolve_links(path); });
 }
 
-Task<Status> CsiPlugin::apply_group(std::string path, std::int64_t group, std::string policy) {
-  return on_disk<void>(path, "apply fsGroup to a CSI volume", kGroupLimit,
-                       [path, group, policy] { return apply_csi_fs_group(path, group, policy); });
+Task<Status> CsiPlugin::apply_group(CsiPublish wanted, std::string path) {
+  return on_disk<void>(
+      path, "apply fsGroup to a CSI volume", kGroupLimit,
+      [path, group = *wanted.fs_group, policy = wanted.fs_group_change_policy, progress = wanted.progress] {
+        return apply_csi_fs_group(path, group, policy, *progress);
+      });
 }
 
 void CsiPlugin::tell_left(const std::string& path, const Status& cleaned) {

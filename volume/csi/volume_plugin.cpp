@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "volume/block_device.hpp"
+#include "volume/csi/files.hpp"
 #include "volume/csi/names.hpp"
 #include "volume/csi/paths.hpp"
 #include "volume/manager/outcome.hpp"
@@ -35,6 +36,14 @@ base::Task<Result<std::vector<DeviceOrder>>> find_devices(DiskWork& work) {
   return work.on_device<std::vector<DeviceOrder>>(
       "find CSI volumes of the node", "csi", kDiskLimit,
       [root = work.root()](Mounts&) { return Result<std::vector<DeviceOrder>>(find_csi_devices(root)); });
+}
+
+base::Task<Result<bool>> look_for_labels(DiskWork& work, const std::string& path) {
+  return work.on_device<bool>("look how " + path + " is mounted", "labels " + path, kDiskLimit,
+                              [path](Mounts& mounts) -> Result<bool> {
+                                if (!base::is_directory("/sys/fs/selinux")) return false;
+                                return keeps_labels(path, mounts);
+                              });
 }
 
 VolumeManner manner_of(const std::string& driver, const std::string& handle, const CsiTraits& traits) {
@@ -76,6 +85,7 @@ std::vector<DeviceOrder> find_csi_devices(const std::string& root) {
       DeviceOrder order;
       order.device = csi_unique_name(data->driver_name, data->volume_handle);
       order.name = volume;
+      order.attachable = true;
       out.push_back(std::move(order));
     }
   }
@@ -86,6 +96,7 @@ std::vector<DeviceOrder> find_csi_devices(const std::string& root) {
     order.device = csi_unique_name(data->driver_name, data->volume_handle);
     order.name = data->spec_vol_id.empty() ? volume : data->spec_vol_id;
     order.block = true;
+    order.attachable = true;
     out.push_back(std::move(order));
   }
   return out;
@@ -109,8 +120,8 @@ base::Task<VolumeResult<VolumeManner>> CsiVolumePlugin::manner(VolumeSpec spec) 
 }
 
 base::Task<Result<FoundManner>> CsiVolumePlugin::manner_of_found(FoundVolume found) {
-  const std::string directory = found.block ? csi_block_paths(work_.root(), found.name).data : found.path;
-  const auto data = co_await load(work_, directory);
+  const std::string directory = found.block ? csi_block_paths(host_.work.root(), found.name).data : found.path;
+  const auto data = co_await load(host_.work, directory);
   if (!data.ok()) co_return data.error();
   FoundManner out;
   // Whether it must be attached is asked when it is wanted again; to take it off it need not be known.
@@ -119,7 +130,7 @@ base::Task<Result<FoundManner>> CsiVolumePlugin::manner_of_found(FoundVolume fou
   co_return out;
 }
 
-base::Task<Result<std::vector<DeviceOrder>>> CsiVolumePlugin::found_devices() { return find_devices(work_); }
+base::Task<Result<std::vector<DeviceOrder>>> CsiVolumePlugin::found_devices() { return find_devices(host_.work); }
 
 base::Task<VolumeStatus> CsiVolumePlugin::check_attached(MountOrder order) {
   auto volume = volume_of(order.spec);
@@ -147,7 +158,9 @@ base::Task<VolumeResult<std::string>> CsiVolumePlugin::mount_device(MountOrder o
 base::Task<VolumeStatus> CsiVolumePlugin::unmount_device(DeviceOrder order) {
   VolumeStatus done;
   if (order.block) {
-    done = co_await csi_.unstage_block(order.name);
+    done = co_await release_pods(order.name);
+    if (done.ok()) done = co_await csi_.unstage_block(order.name);
+    if (done.ok()) mapped_.erase(order.name);
   } else {
     const auto [driver, handle] = parse_csi_unique_name(order.device);
     done = co_await csi_.unstage(driver, handle);
@@ -170,12 +183,18 @@ base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::set_up(MountOrder order
   publish.fs_group_change_policy = order.spec.pod->spec().securitycontext().fsgroupchangepolicy();
   publish.republish = order.mounted;
   publish.restored = order.restored;
+  const std::string directory = csi_target_path(host_.work.root(), publish.pod.uid, publish.volume.name);
+  const FsGroupWatch watch(host_.clock, order, directory, host_.event);
+  publish.progress = watch.progress();
   auto published = co_await csi_.publish(std::move(publish));
   if (!published.ok()) co_return std::move(published).error();
   MountedVolume out;
   out.path = published->path;
   out.read_only = read_only;
-  out.relabel = !read_only && !published->selinux_mounted;
+  if (!read_only && !published->selinux_mounted) {
+    const auto labels = co_await look_for_labels(host_.work, out.path);
+    out.relabel = labels.ok() && *labels;
+  }
   co_return out;
 }
 
@@ -189,10 +208,32 @@ base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::map(CsiVolume volume, M
   // The driver has published it: it must be taken back.
   if (!bound.ok()) co_return uncertain_error(std::move(bound).error());
   MountedVolume out;
-  out.path = csi_device_link(work_.root(), uid, name);
+  out.path = csi_device_link(host_.work.root(), uid, name);
   out.read_only = read_only;
   out.block = true;
+  mapped_[name] = published->path;
+  if (!order.mounted) tell_mapped(host_.event, order, csi_block_paths(host_.work.root(), name).devices, out.path);
   co_return out;
+}
+
+// What is left of pods when a unmapping of before did not come to its end: without it the driver would be asked to take
+// back a volume that it has published. Then nobody else may have the device open.
+base::Task<VolumeStatus> CsiVolumePlugin::release_pods(std::string name) {
+  const auto pods = co_await pods_of(name);
+  if (!pods.ok()) co_return uncertain_error(pods.error());
+  for (std::size_t i = 0; i < pods->size(); ++i) {
+    TearDownOrder left;
+    left.uid = (*pods)[i];
+    left.name = name;
+    left.block = true;
+    auto gone = co_await tear_down(std::move(left));
+    if (!gone.ok()) co_return gone;
+  }
+  const auto device = mapped_.find(name);
+  if (device == mapped_.end()) co_return VolumeStatus();
+  Status free = co_await check_free(host_.work, device->second);
+  if (!free.ok()) co_return uncertain_error(std::move(free).error());
+  co_return VolumeStatus();
 }
 
 base::Task<VolumeStatus> CsiVolumePlugin::tear_down(TearDownOrder order) {
@@ -209,17 +250,31 @@ base::Task<VolumeStatus> CsiVolumePlugin::tear_down(TearDownOrder order) {
 
 // Not coroutines: closures are made outside of those.
 base::Task<Status> CsiVolumePlugin::bind(std::string uid, std::string name, std::string device) {
-  const BlockMap map = map_of(work_.root(), uid, name, device);
-  return without_value(work_.on_volume<Ok>(
+  const BlockMap map = map_of(host_.work.root(), uid, name, device);
+  return without_value(host_.work.on_volume<Ok>(
       "map device of " + name, uid, name, kDiskLimit,
-      [map, loops = loops_](Mounts& mounts) { return as_result(map_block_device(map, mounts, *loops)); }));
+      [map, loops = host_.loops](Mounts& mounts) { return as_result(map_block_device(map, mounts, *loops)); }));
 }
 
 base::Task<Status> CsiVolumePlugin::unbind(std::string uid, std::string name) {
-  const BlockMap map = map_of(work_.root(), uid, name, "");
-  return without_value(work_.on_volume<Ok>(
+  const BlockMap map = map_of(host_.work.root(), uid, name, "");
+  return without_value(host_.work.on_volume<Ok>(
       "unmap device of " + name, uid, name, kDiskLimit,
-      [map, loops = loops_](Mounts& mounts) { return as_result(unmap_block_device(map, mounts, *loops)); }));
+      [map, loops = host_.loops](Mounts& mounts) { return as_result(unmap_block_device(map, mounts, *loops)); }));
+}
+
+// UIDs of pods of which a device or a file of the driver is left.
+base::Task<Result<std::vector<std::string>>> CsiVolumePlugin::pods_of(std::string name) {
+  const CsiBlockPaths paths = csi_block_paths(host_.work.root(), name);
+  return host_.work.on_device<std::vector<std::string>>(
+      "look for pods of block volume " + name, "pods of " + name, kDiskLimit,
+      [paths](Mounts&) -> Result<std::vector<std::string>> {
+        std::set<std::string> uids;
+        for (const auto& directory : {paths.devices, paths.publish_dir}) {
+          for (auto& uid : names_in(directory)) uids.insert(std::move(uid));
+        }
+        return std::vector<std::string>(uids.begin(), uids.end());
+      });
 }
 
 }  // namespace keelson::volume

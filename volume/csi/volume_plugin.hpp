@@ -6,16 +6,13 @@
 #pragma once
 
 #include "volume/csi/plugin.hpp"
-#include "volume/loop_device.hpp"
-#include "volume/manager/disk_work.hpp"
-#include "volume/manager/plugin.hpp"
+#include "volume/manager/disk_plugins.hpp"
 
 namespace keelson::volume {
 
 class CsiVolumePlugin final : public VolumePlugin {
  public:
-  CsiVolumePlugin(CsiPlugin& csi, DiskWork& work, std::shared_ptr<LoopDevices> loops)
-      : csi_(csi), work_(work), loops_(std::move(loops)) {}
+  CsiVolumePlugin(CsiPlugin& csi, DiskHost host) : csi_(csi), host_(std::move(host)) {}
 
   std::string name() const override;
   bool serves(const VolumeSpec& spec) const override;
@@ -32,10 +29,12 @@ class CsiVolumePlugin final : public VolumePlugin {
   base::Task<VolumeResult<MountedVolume>> map(CsiVolume volume, MountOrder order);
   base::Task<Status> bind(std::string uid, std::string name, std::string device);
   base::Task<Status> unbind(std::string uid, std::string name);
+  base::Task<Result<std::vector<std::string>>> pods_of(std::string name);
+  base::Task<VolumeStatus> release_pods(std::string name);
 
   CsiPlugin& csi_;
-  DiskWork& work_;
-  std::shared_ptr<LoopDevices> loops_;  // shared with calls that outlive their deadline
+  DiskHost host_;
+  std::map<std::string, std::string> mapped_;  // by NAME: the block device that pods were given
 };
 
 // What the drivers were asked to stage and what lies there of block volumes, from the files that say so. Blocking.

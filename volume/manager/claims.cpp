@@ -100,11 +100,11 @@ base::Task<Result<VolumeSpec>> resolve_volume(const ClaimSources& sources, api::
     co_return std::move(claim).error().wrap("failed to fetch PVC from API server").wrap(processing);
   }
   spec.claim = *claim;
+  if (Status usable = check_claim(*spec.claim); !usable.ok()) co_return std::move(usable).error().wrap(processing);
   if (spec.volume().volumesource().has_ephemeral()) {
     Status owned = check_owner(*spec.claim, *pod);
     if (!owned.ok()) co_return std::move(owned).error();
   }
-  if (Status usable = check_claim(*spec.claim); !usable.ok()) co_return std::move(usable).error().wrap(processing);
   const std::string pv_name = spec.claim->spec().volumename();
   auto pv = co_await sources.cluster->persistent_volume(pv_name);
   if (!pv.ok()) {

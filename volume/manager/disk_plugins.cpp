@@ -1,5 +1,6 @@
 #include "volume/manager/disk_plugins.hpp"
 
+#include "base/file.hpp"
 #include "volume/block_device.hpp"
 #include "volume/manager/outcome.hpp"
 #include "volume/mount_options.hpp"
@@ -35,7 +36,9 @@ base::Task<Result<Ok>> mount_nfs(DiskWork& work, const VolumeSpec& spec) {
 }
 base::Task<Result<Ok>> clean_up(DiskWork& work, const std::string& uid, const std::string& name,
                                 const std::string& plugin) {
-  return work.on_volume<Ok>("unmount volume " + name + " of pod " + uid, uid, name, kUnmountLimit,
+  // Beside a call that hangs at the volume: to pull it off is what brings that back.
+  const std::string key = "unmount volume " + name + " of pod " + uid;
+  return work.on_device<Ok>(key, key, kUnmountLimit,
                             [path = volume_dir(work.root(), uid, plugin, name)](Mounts& mounts) {
                               return as_result(clean_up_mount_point(path, mounts));
                             });
@@ -48,6 +51,33 @@ base::Task<Result<Ok>> clean_up(DiskWork& work, const std::string& uid, const st
 bool NfsPlugin::serves(const VolumeSpec& spec) const {
   return spec.pv == nullptr ? spec.volume().volumesource().has_nfs()
                             : spec.pv->spec().persistentvolumesource().has_nfs();
+}
+
+void tell_mapped(const VolumeEvent& event, const MountOrder& order, const std::string& global_dir,
+                 const std::string& link) {
+  if (!event) return;
+  const std::string done = "MapVolume.MapPodDevice succeeded for volume \"" + order.spec.name + "\" ";
+  const std::string directory = link.substr(0, link.find_last_of('/'));
+  event(*order.spec.pod, false, "SuccessfulMountVolume", done + "globalMapPath \"" + global_dir + "\"");
+  event(*order.spec.pod, false, "SuccessfulMountVolume", done + "volumeMapPath \"" + directory + "\"");
+}
+
+base::Task<Status> check_free(DiskWork& work, const std::string& device) {
+  return without_value(work.on_device<Ok>("look whether " + device + " is in use", "open " + device, kLimit,
+                                          [device](Mounts&) { return as_result(check_device_unused(device)); }));
+}
+
+std::vector<DeviceOrder> find_global_dirs(const std::string& directory, bool block) {
+  std::vector<DeviceOrder> out;
+  if (!base::is_directory(directory)) return out;
+  for (const auto& name : base::list_subdirectories(directory).value_or({})) {
+    DeviceOrder order;
+    order.name = name;
+    order.block = block;
+    order.place = directory + "/" + name;
+    out.push_back(std::move(order));
+  }
+  return out;
 }
 
 base::Task<VolumeResult<MountedVolume>> NfsPlugin::set_up(MountOrder order) {
@@ -76,16 +106,18 @@ base::Task<VolumeResult<MountedVolume>> DiskPlugin::set_up(MountOrder order) {
     if (!mapped.ok()) co_return uncertain_error(std::move(mapped).error());
     out.path = volume_device(host_.work.root(), uid, name(), order.spec.name);
     out.block = true;
+    mapped_[order.manner.device] = device(order);
+    if (!order.mounted) tell_mapped(host_.event, order, order.place, out.path);
     co_return out;
   }
-  const FsGroupWatch watch(host_.clock, order, host_.event);
+  out.path = volume_dir(host_.work.root(), uid, name(), order.spec.name);
+  const FsGroupWatch watch(host_.clock, order, out.path, tells_of_walks() ? host_.event : VolumeEvent());
   auto mounted = co_await bind(order, watch.progress());
   if (!mounted.ok()) co_return classified(std::move(mounted).error());
   if (mounted->already_mounted && host_.event) {
     host_.event(*order.spec.pod, true, "AlreadyMountedVolume", *mounted->already_mounted);
   }
   if (mounted->failure) co_return classified(*mounted->failure);
-  out.path = volume_dir(host_.work.root(), uid, name(), order.spec.name);
   out.relabel = !out.read_only;
   co_return out;
 }
@@ -140,6 +172,15 @@ base::Task<Status> DiskPlugin::unmap(TearDownOrder order) {
   return without_value(host_.work.on_volume<Ok>(
       "unmap device of " + order.name, order.uid, order.name, kLimit,
       [map, loops = host_.loops](Mounts& mounts) { return as_result(unmap_block_device(map, mounts, *loops)); }));
+}
+
+// contract 04 §15: nobody else may have it open when it is given up.
+base::Task<Status> DiskPlugin::check_released(DeviceOrder order) {
+  const auto known = mapped_.find(order.device);
+  if (!order.block || known == mapped_.end()) co_return Status();
+  auto free = co_await check_free(host_.work, known->second);
+  if (free.ok()) mapped_.erase(order.device);
+  co_return free;
 }
 
 VolumeResult<std::string> DiskPlugin::placed(const MountOrder& order, Result<DiskMounted> mounted,

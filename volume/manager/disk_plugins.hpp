@@ -32,17 +32,31 @@ struct DiskHost {
   std::function<base::Task<Result<IscsiSecret>>(std::string ns, std::string name)> secret;
 };
 
+// The two events of a block device that was mapped for a pod (contract 04 §18).
+void tell_mapped(const VolumeEvent& event, const MountOrder& order, const std::string& global_dir,
+                 const std::string& link);
+// `unavailable` while somebody has the device open or mounted.
+base::Task<Status> check_free(DiskWork& work, const std::string& device);
+// What lies in a directory of global mounts or maps, used or not; `device` is left to the caller. Blocking.
+std::vector<DeviceOrder> find_global_dirs(const std::string& directory, bool block);
+
 class NfsPlugin final : public VolumePlugin {
  public:
   explicit NfsPlugin(DiskWork& work) : work_(work) {}
   std::string name() const override { return "kubernetes.io/nfs"; }
   bool serves(const VolumeSpec& spec) const override;
-  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec) override { co_return VolumeManner(); }
-  base::Task<Result<FoundManner>> manner_of_found(FoundVolume) override { co_return FoundManner(); }
+  base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec) override { co_return of_a_server(); }
+  base::Task<Result<FoundManner>> manner_of_found(FoundVolume) override { co_return FoundManner{of_a_server(), ""}; }
   base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
   base::Task<VolumeStatus> tear_down(TearDownOrder order) override;
 
  private:
+  static VolumeManner of_a_server() {
+    VolumeManner manner;
+    manner.of_server = true;
+    return manner;
+  }
+
   DiskWork& work_;
 };
 
@@ -58,6 +72,8 @@ class DiskPlugin : public VolumePlugin {
   using PodMountOf = std::function<Result<PodMount>()>;
   virtual PodMountOf pod_mount(const MountOrder& order) const = 0;
   virtual bool is_read_only(const VolumeSpec& spec) const = 0;
+  // Whether people are told of a long walk of fsGroup by events (contract 04 §11).
+  virtual bool tells_of_walks() const { return false; }
   // Where the device is that a pod's link is to lead to.
   virtual std::string device(const MountOrder& order) const = 0;
 
@@ -65,10 +81,14 @@ class DiskPlugin : public VolumePlugin {
   base::Task<Status> map(MountOrder order);
   base::Task<Status> unmap(TearDownOrder order);
   base::Task<Status> unbind(TearDownOrder order);
+  base::Task<Status> check_released(DeviceOrder order);
   // Mounts of a disk for the node, with what is told of a wrong file system.
   VolumeResult<std::string> placed(const MountOrder& order, Result<DiskMounted> mounted, std::string place) const;
 
   DiskHost host_;
+
+ private:
+  std::map<std::string, std::string> mapped_;  // by unique name: the device that pods were given
 };
 
 class LocalVolumePlugin final : public DiskPlugin {
@@ -78,12 +98,14 @@ class LocalVolumePlugin final : public DiskPlugin {
   bool serves(const VolumeSpec& spec) const override;
   base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
   base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
+  base::Task<Result<std::vector<DeviceOrder>>> found_devices() override;
   base::Task<VolumeResult<std::string>> mount_device(MountOrder order) override;
   base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
 
  private:
   PodMountOf pod_mount(const MountOrder& order) const override;
   bool is_read_only(const VolumeSpec& spec) const override { return spec.read_only; }
+  bool tells_of_walks() const override { return true; }
   std::string device(const MountOrder& order) const override;
 };
 
@@ -106,6 +128,7 @@ class IscsiPlugin final : public SanPlugin {
   bool serves(const VolumeSpec& spec) const override;
   base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
   base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
+  base::Task<Result<std::vector<DeviceOrder>>> found_devices() override;
   base::Task<VolumeResult<std::string>> mount_device(MountOrder order) override;
   base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
 
@@ -120,6 +143,7 @@ class FcPlugin final : public SanPlugin {
   bool serves(const VolumeSpec& spec) const override;
   base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) override;
   base::Task<Result<FoundManner>> manner_of_found(FoundVolume found) override;
+  base::Task<Result<std::vector<DeviceOrder>>> found_devices() override;
   base::Task<VolumeResult<std::string>> mount_device(MountOrder order) override;
   base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
 

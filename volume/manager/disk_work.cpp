@@ -18,7 +18,7 @@ base::Task<Result<FoundVolumes>> PodVolumesDisk::find() {
 }
 
 base::Task<Status> PodVolumesDisk::clear_sub_paths(std::string uid) {
-  return without_value(work_.on_pod<Ok>(
+  return without_value(work_.on_sub_paths<Ok>(
       "unmount sub-paths of pod " + uid, uid, kSweepLimit,
       [root = work_.root(), uid](Mounts& mounts) { return as_result(volume::clear_sub_paths(root, uid, mounts)); }));
 }

@@ -1,5 +1,7 @@
 #include "volume/manager/fs_group_watch.hpp"
 
+#include <algorithm>
+
 namespace keelson::volume {
 namespace {
 
@@ -9,10 +11,11 @@ constexpr auto kNextEvent = std::chrono::seconds(60);
 
 }  // namespace
 
-FsGroupWatch::FsGroupWatch(base::Clock& clock, const MountOrder& order, const VolumeEvent& event)
+FsGroupWatch::FsGroupWatch(base::Clock& clock, const MountOrder& order, const std::string& directory,
+                           const VolumeEvent& event)
     : clock_(clock),
       pod_(order.spec.pod),
-      name_(order.spec.name),
+      directory_(directory.substr(std::min(directory.find(order.spec.pod->metadata().uid()), directory.size()))),
       shown_(order.progress),
       event_(event),
       next_event_(clock.after(kFirstEvent)) {
@@ -33,11 +36,11 @@ void FsGroupWatch::tick() {
   const std::string count = std::to_string(progress_->entries.load());
   shown_->text = "its files are being given to the pod's fsGroup, " + count + " so far";
   if (clock_.steady_now() >= next_event_) {
-    const std::string first = "Setting volume ownership for volume \"" + name_ +
-                              "\" is taking longer than expected, consider using OnRootMismatch - "
+    const std::string first = "Setting volume ownership for " + directory_ +
+                              " is taking longer than expected, consider using OnRootMismatch - "
                               "https://kubernetes.io/docs/tasks/configure-pod-container/security-context/"
                               "#configure-volume-permission-and-ownership-change-policy-for-pods";
-    const std::string later = "Setting volume ownership for volume \"" + name_ + "\", processed " + count + " files.";
+    const std::string later = "Setting volume ownership for " + directory_ + ", processed " + count + " files.";
     if (event_) event_(*pod_, true, "VolumePermissionChangeInProgress", told_ ? later : first);
     told_ = true;
     next_event_ = clock_.after(kNextEvent);

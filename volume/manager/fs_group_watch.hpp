@@ -17,7 +17,8 @@ namespace keelson::volume {
 
 class FsGroupWatch {
  public:
-  FsGroupWatch(base::Clock& clock, const MountOrder& order, const VolumeEvent& event);
+  // `directory`: the volume's; events name it from the pod's UID on. An `event` that is unset: none are sent.
+  FsGroupWatch(base::Clock& clock, const MountOrder& order, const std::string& directory, const VolumeEvent& event);
   ~FsGroupWatch();
   FsGroupWatch(const FsGroupWatch&) = delete;
   FsGroupWatch& operator=(const FsGroupWatch&) = delete;
@@ -30,7 +31,7 @@ class FsGroupWatch {
 
   base::Clock& clock_;
   api::PodPtr pod_;
-  std::string name_;
+  std::string directory_;
   VolumeProgressPtr shown_;
   const VolumeEvent& event_;
   std::shared_ptr<FsGroupProgress> progress_ = std::make_shared<FsGroupProgress>();

@@ -6,6 +6,7 @@ namespace keelson::volume {
 namespace {
 
 constexpr auto kLimit = std::chrono::minutes(2);
+constexpr auto kHostPathLimit = std::chrono::seconds(30);
 
 MountedVolume mounted_volume(const HostVolume& ready) {
   MountedVolume out;
@@ -28,15 +29,19 @@ bool is_empty_source(const api::core::VolumeSource& source) { return source_type
 base::Task<Result<HostVolume>> set_up_empty_dir(DiskWork& work, const MountOrder& order, LocalVolumeOptions options) {
   const VolumeSpec& spec = order.spec;
   const std::string& uid = spec.pod->metadata().uid();
-  return work.on_volume<HostVolume>("set up emptyDir " + spec.name + " of pod " + uid, uid, spec.name, kLimit,
+  return work.on_own_volume<HostVolume>("set up emptyDir " + spec.name + " of pod " + uid, uid, spec.name, kLimit,
                                     [spec, options = std::move(options)](Mounts& mounts) {
                                       return set_up_volume(*spec.pod, spec.volume(), options, mounts);
                                     });
 }
 
+const api::core::HostPathVolumeSource& host_path_of(const VolumeSpec& spec) {
+  return spec.pv == nullptr ? spec.volume().volumesource().hostpath()
+                            : spec.pv->spec().persistentvolumesource().hostpath();
+}
+
 Result<HostVolume> set_up_host_path(const VolumeSpec& spec) {
-  const auto& source = spec.pv == nullptr ? spec.volume().volumesource().hostpath()
-                                          : spec.pv->spec().persistentvolumesource().hostpath();
+  const auto& source = host_path_of(spec);
   if (Status there = check_host_path(source.path(), source.type()); !there.ok()) return std::move(there).error();
   HostVolume out;
   out.name = spec.name;
@@ -47,8 +52,9 @@ Result<HostVolume> set_up_host_path(const VolumeSpec& spec) {
 }
 
 base::Task<Result<HostVolume>> set_up_host_path(DiskWork& work, const VolumeSpec& spec) {
-  const std::string& uid = spec.pod->metadata().uid();
-  return work.on_volume<HostVolume>("check hostPath " + spec.name + " of pod " + uid, uid, spec.name, kLimit,
+  // It touches nothing of the pod's: a path that hangs keeps nothing of the pod from being taken off.
+  const std::string key = "hostPath " + spec.name + " of pod " + spec.pod->metadata().uid();
+  return work.on_device<HostVolume>("check " + key, key, kHostPathLimit,
                                     [spec](Mounts&) { return set_up_host_path(spec); });
 }
 

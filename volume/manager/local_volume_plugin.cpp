@@ -39,6 +39,19 @@ base::Task<Result<Ok>> unmount_disk(const DiskHost& host, const DeviceOrder& ord
                                  });
 }
 
+// Not a coroutine: closures are made outside of those.
+base::Task<Result<std::vector<DeviceOrder>>> find_local_devices(const DiskHost& host) {
+  return host.work.on_device<std::vector<DeviceOrder>>(
+      "find local volumes of the node", "local", kLimit,
+      [root = host.work.root()](Mounts&) -> Result<std::vector<DeviceOrder>> {
+        const auto parent = [](const std::string& path) { return path.substr(0, path.find_last_of('/')); };
+        std::vector<DeviceOrder> all = find_global_dirs(parent(local_mount_dir(root, "x")), false);
+        for (auto& order : find_global_dirs(parent(local_global_map(root, "x")), true)) all.push_back(std::move(order));
+        for (auto& order : all) order.device = unique_name(order.name);
+        return all;
+      });
+}
+
 }  // namespace
 
 bool LocalVolumePlugin::serves(const VolumeSpec& spec) const {
@@ -48,6 +61,8 @@ bool LocalVolumePlugin::serves(const VolumeSpec& spec) const {
 base::Task<VolumeResult<VolumeManner>> LocalVolumePlugin::manner(VolumeSpec spec) {
   VolumeManner manner;
   manner.device = unique_name(spec.name);
+  const std::string& root = host_.work.root();
+  manner.place = spec.block ? local_global_map(root, spec.name) : local_mount_dir(root, spec.name);
   co_return manner;
 }
 
@@ -58,6 +73,8 @@ base::Task<Result<FoundManner>> LocalVolumePlugin::manner_of_found(FoundVolume f
   co_return out;
 }
 
+base::Task<Result<std::vector<DeviceOrder>>> LocalVolumePlugin::found_devices() { return find_local_devices(host_); }
+
 base::Task<VolumeResult<std::string>> LocalVolumePlugin::mount_device(MountOrder order) {
   const std::string& root = host_.work.root();
   if (order.spec.block) co_return local_global_map(root, order.spec.name);
@@ -66,6 +83,7 @@ base::Task<VolumeResult<std::string>> LocalVolumePlugin::mount_device(MountOrder
 }
 
 base::Task<VolumeStatus> LocalVolumePlugin::unmount_device(DeviceOrder order) {
+  if (Status free = co_await check_released(order); !free.ok()) co_return uncertain_error(std::move(free).error());
   auto gone = co_await unmount_disk(host_, order);
   if (!gone.ok()) co_return uncertain_error(std::move(gone).error());
   co_return VolumeStatus();

@@ -69,8 +69,8 @@ void VolumeManager::take_up(VolumePlugin& plugin, const DeviceOrder& found) {
   const bool known = devices_.count(device_key(found.device, found.block)) > 0;
   const DevicePtr device = device_of(plugin, manner, found.name, found.block);
   device->state = State::uncertain;
-  // It may be attached, and is not to be detached before it was taken off.
-  if (!known) device->attachable = true;
+  device->restored = true;
+  if (!known) device->attachable = found.attachable;
   if (device->order.place.empty()) device->order.place = found.place;
 }
 
@@ -87,6 +87,7 @@ void VolumeManager::take_up(VolumePlugin& plugin, const FoundVolume& found, Foun
   if (!manner.manner.device.empty()) {
     mount->device = device_of(plugin, manner.manner, found.name, found.block);
     mount->device->state = State::uncertain;
+    mount->device->restored = true;
     mount->device->order.place = manner.place;
   }
   pod->mounts[key_of(plugin.name(), found.name)] = mount;
@@ -104,8 +105,8 @@ base::Task<Result<std::map<std::string, MountedVolume>>> VolumeManager::mount(ap
   if (outer.empty()) co_return out;
   co_await await_restored();
   const PodRecord known = record(pod->metadata().uid());
-  co_await resolve_all(known, pod, outer);
-  want_all(*known, pod);
+  auto resolved = co_await resolve_all(known, pod, outer);
+  want_all(*known, pod, std::move(resolved));
   const base::SteadyTime fresh_until = base_.clock.after(kFreshWait);
   const base::SteadyTime until = base_.clock.after(kWait);
   while (true) {
@@ -124,7 +125,10 @@ base::Task<Result<std::map<std::string, MountedVolume>>> VolumeManager::mount(ap
     const base::SteadyTime next = only_fresh ? fresh_until : until;
     co_await known->changed.wait_until(base_.clock, next);
   }
-  for (const auto& name : outer) out[name] = known->volumes.at(name)->result;
+  for (const auto& name : outer) {
+    out[name] = known->volumes.at(name)->result;
+    out[name].name = known->volumes.at(name)->name;
+  }
   co_return out;
 }
 
@@ -154,44 +158,45 @@ Error VolumeManager::unfinished(const Pod& pod, const std::vector<std::string>& 
                          "]: " + why);
 }
 
-base::Task<void> VolumeManager::resolve_all(PodRecord pod, api::PodPtr wanted, std::vector<std::string> outer) {
+// What is mounted already stays as it is, whatever becomes of its claim.
+base::Task<VolumeManager::AllResolved> VolumeManager::resolve_all(PodRecord pod, api::PodPtr wanted,
+                                                                  std::vector<std::string> outer) {
+  AllResolved out;
   pod->failed.clear();
   for (std::size_t i = 0; i < outer.size(); ++i) {
-    // What a claim leads to does not change while it is mounted.
-    if (pod->volumes.count(outer[i]) > 0) continue;
-    co_await resolve_one(pod, wanted, outer[i]);
+    const auto known = pod->volumes.find(outer[i]);
+    if (known != pod->volumes.end() && known->second->state == State::mounted) continue;
+    auto one = co_await resolve_one(wanted, outer[i]);
+    if (one.ok()) {
+      out.emplace(outer[i], std::move(*one));
+    } else {
+      pod->failed.emplace(outer[i], std::move(one).error());
+    }
   }
+  co_return out;
 }
 
-base::Task<void> VolumeManager::resolve_one(PodRecord pod, api::PodPtr wanted, std::string outer) {
+base::Task<Result<VolumeManager::Resolved>> VolumeManager::resolve_one(api::PodPtr wanted, std::string outer) {
   auto spec = co_await resolve_volume(base_.claims, wanted, outer);
-  if (!spec.ok()) {
-    pod->failed.emplace(outer, std::move(spec).error());
-    co_return;
-  }
+  if (!spec.ok()) co_return std::move(spec).error();
   VolumePlugin* plugin = plugin_of(*spec);
   if (plugin == nullptr) {
-    pod->failed.emplace(outer, Error(ErrorKind::unimplemented, "failed to get Plugin from volumeSpec for volume \"" +
-                                                                   spec->name + "\" err=no volume plugin matched"));
-    co_return;
+    co_return Error(ErrorKind::unimplemented, "failed to get Plugin from volumeSpec for volume \"" + spec->name +
+                                                  "\" err=no volume plugin matched");
   }
   auto manner = co_await plugin->manner(*spec);
-  if (!manner.ok()) {
-    pod->failed.emplace(outer, std::move(manner).error().error);
-    co_return;
-  }
-  auto& mount = pod->mounts[key_of(plugin->name(), spec->name)];
-  if (mount == nullptr) mount = std::make_shared<Mount>(base_.loop, *plugin);
-  mount->uid = pod->uid;
-  mount->name = spec->name;
-  mount->manner = *manner;
-  mount->block = spec->block;
-  if (!manner->device.empty()) mount->device = device_of(*plugin, *manner, spec->name, spec->block);
-  mount->spec = std::move(*spec);
-  pod->volumes[outer] = mount;
+  if (!manner.ok()) co_return std::move(manner).error().error;
+  co_return Resolved{plugin, std::move(*spec), std::move(*manner)};
 }
 
-void VolumeManager::want_all(Pod& pod, const api::PodPtr& wanted) {
+// Without an await between, so that no device is given up that is just becoming wanted.
+void VolumeManager::want_all(Pod& pod, const api::PodPtr& wanted, AllResolved resolved) {
+  for (auto& [outer, one] : resolved) {
+    MountPtr& mount = pod.mounts[key_of(one.plugin->name(), one.spec.name)];
+    if (mount == nullptr) mount = std::make_shared<Mount>(base_.loop, *one.plugin);
+    take(*mount, pod.uid, std::move(one));
+    pod.volumes[outer] = mount;
+  }
   for (const auto& [outer, mount] : pod.volumes) {
     mount->spec->pod = wanted;
     if (!mount->wanted) mount->backoff.reset();
@@ -200,6 +205,21 @@ void VolumeManager::want_all(Pod& pod, const api::PodPtr& wanted) {
     start(mount);
   }
   in_use_changed();
+}
+
+void VolumeManager::take(Mount& mount, const std::string& uid, Resolved found) {
+  const bool bound = mount.device != nullptr && (mount.busy || mount.state != State::absent);
+  // Another device under the same name: first what there is must be taken off.
+  if (bound && mount.spec && mount.device->order.device != found.manner.device) return;
+  mount.uid = uid;
+  mount.name = found.spec.name;
+  mount.block = found.spec.block;
+  if (!found.manner.device.empty()) {
+    mount.device = device_of(mount.plugin, found.manner, mount.name, mount.block);
+    mount.device->attachable = found.manner.attachable;
+  }
+  mount.manner = std::move(found.manner);
+  mount.spec = std::move(found.spec);
 }
 
 base::Task<Status> VolumeManager::unmount(std::string uid) {
@@ -222,8 +242,13 @@ base::Task<Status> VolumeManager::unmount(std::string uid) {
   }
   if (helped) {
     auto cleared = co_await base_.disk.clear_sub_paths(uid);
-    if (!cleared.ok()) co_return cleared;
-    const bool gone = co_await unmount_all(pod);
+    if (!cleared.ok()) {
+      // The call that is in its way may come back then.
+      start_unmounting(*pod, true);
+      co_return cleared;
+    }
+    start_unmounting(*pod, false);
+    const bool gone = co_await await_unmounted(pod);
     if (!gone) co_return still_mounted(*pod);
   }
   // Somebody may have wanted it again meanwhile.
@@ -233,13 +258,17 @@ base::Task<Status> VolumeManager::unmount(std::string uid) {
   co_return swept;
 }
 
-base::Task<bool> VolumeManager::unmount_all(PodRecord pod) {
-  const std::map<std::string, MountPtr> mounts = pod->mounts;
-  for (auto entry = mounts.begin(); entry != mounts.end(); ++entry) {
-    entry->second->backoff.reset();
-    start(entry->second);
-    entry->second->bell.notify();
+void VolumeManager::start_unmounting(const Pod& pod, bool only_of_servers) {
+  for (const auto& [key, mount] : pod.mounts) {
+    if (only_of_servers && !mount->manner.of_server) continue;
+    mount->backoff.reset();
+    start(mount);
+    mount->bell.notify();
   }
+}
+
+base::Task<bool> VolumeManager::await_unmounted(PodRecord pod) {
+  const std::map<std::string, MountPtr> mounts = pod->mounts;
   const base::SteadyTime until = base_.clock.after(kWait);
   while (true) {
     const bool left = std::any_of(mounts.begin(), mounts.end(), [](const auto& entry) {
@@ -293,11 +322,11 @@ VolumeManager::DevicePtr VolumeManager::device_of(VolumePlugin& plugin, const Vo
     device = std::make_shared<Device>(base_.loop, plugin);
     device->order = {manner.device, name, block, ""};
     const std::string& serial = manner.serial.empty() ? manner.device : manner.serial;
-    std::weak_ptr<base::Semaphore>& lock = locks_[serial];
-    device->lock = lock.lock();
-    if (device->lock == nullptr) {
-      device->lock = std::make_shared<base::Semaphore>(base_.loop, 1);
-      lock = device->lock;
+    std::weak_ptr<base::Semaphore>& shared = serials_[serial];
+    device->serial = shared.lock();
+    if (device->serial == nullptr) {
+      device->serial = std::make_shared<base::Semaphore>(base_.loop, 1);
+      shared = device->serial;
     }
   }
   device->attachable = device->attachable || manner.attachable;

@@ -96,6 +96,8 @@ class VolumeManager {
   struct Mount;
   struct Pod;
   struct Step;
+  struct Resolved;
+  using AllResolved = std::map<std::string, Resolved>;  // by VOL
   using MountPtr = std::shared_ptr<Mount>;
   using DevicePtr = std::shared_ptr<Device>;
   using PodRecord = std::shared_ptr<Pod>;
@@ -105,10 +107,12 @@ class VolumeManager {
   base::Task<Status> look_around();
   void take_up(VolumePlugin& plugin, const FoundVolume& found, FoundManner manner);
   void take_up(VolumePlugin& plugin, const DeviceOrder& found);
-  base::Task<void> resolve_all(PodRecord pod, api::PodPtr wanted, std::vector<std::string> outer);
-  base::Task<void> resolve_one(PodRecord pod, api::PodPtr wanted, std::string outer);
-  void want_all(Pod& pod, const api::PodPtr& wanted);
-  base::Task<bool> unmount_all(PodRecord pod);
+  base::Task<AllResolved> resolve_all(PodRecord pod, api::PodPtr wanted, std::vector<std::string> outer);
+  base::Task<Result<Resolved>> resolve_one(api::PodPtr wanted, std::string outer);
+  void want_all(Pod& pod, const api::PodPtr& wanted, AllResolved resolved);
+  void take(Mount& mount, const std::string& uid, Resolved found);
+  void start_unmounting(const Pod& pod, bool only_of_servers);
+  base::Task<bool> await_unmounted(PodRecord pod);
   Error still_mounted(const Pod& pod) const;
   void in_use_changed();
   bool all_mounted(const Pod& pod, const std::vector<std::string>& outer, bool fresh) const;
@@ -125,6 +129,8 @@ class VolumeManager {
   base::Task<void> drive(MountPtr mount);
   base::Task<Step> mount_step(MountPtr mount);
   base::Task<Step> mount_with_device(MountPtr mount);
+  base::Task<Step> mount_device(MountPtr mount);
+  Step check_taken(const Mount& mount) const;
   base::Task<Step> attach(MountPtr mount);
   base::Task<Step> set_up(MountPtr mount);
   base::Task<Step> unmount_step(MountPtr mount);
@@ -139,7 +145,7 @@ class VolumeManager {
   std::vector<std::unique_ptr<VolumePlugin>> plugins_;
   std::map<std::string, PodRecord> pods_;     // by UID
   std::map<std::string, DevicePtr> devices_;  // by unique name, mode Block apart
-  std::map<std::string, std::weak_ptr<base::Semaphore>> locks_;
+  std::map<std::string, std::weak_ptr<base::Semaphore>> serials_;
   std::optional<std::vector<std::string>> told_in_use_;
   bool restored_ = false;
   bool pods_known_ = false;

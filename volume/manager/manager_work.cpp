@@ -120,11 +120,7 @@ base::Task<VolumeManager::Step> VolumeManager::mount_step(MountPtr mount) {
       co_return Step::failed(options.error(), failed_text("MountVolume.NewMounter initialization", mount->name));
     }
   }
-  if (is_for_one_pod(spec) && is_taken_by_another(*mount)) {
-    const Error taken(ErrorKind::unavailable,
-                      "volume uses the ReadWriteOncePod access mode and is already in use by another pod");
-    co_return Step::failed(taken, failed_text("MountVolume.SetUp", mount->name));
-  }
+  if (Step free = check_taken(*mount); free.error) co_return free;
   if (!mount->device) {
     auto done = co_await set_up(mount);
     co_return done;
@@ -133,28 +129,50 @@ base::Task<VolumeManager::Step> VolumeManager::mount_step(MountPtr mount) {
   co_return done;
 }
 
+VolumeManager::Step VolumeManager::check_taken(const Mount& mount) const {
+  if (!is_for_one_pod(*mount.spec) || !is_taken_by_another(mount)) return Step::done();
+  const Error taken(ErrorKind::unavailable,
+                    "volume uses the ReadWriteOncePod access mode and is already in use by another pod");
+  return Step::failed(taken, failed_text("MountVolume.SetUp", mount.name));
+}
+
 base::Task<VolumeManager::Step> VolumeManager::mount_with_device(MountPtr mount) {
   const DevicePtr device = mount->device;
-  const auto permit = co_await device->lock->acquire();
+  const auto permit = co_await device->lock.acquire();
   if (!mount->wanted) co_return Step::done();
+  // Somebody may have had it set up while this one waited.
+  if (Step free = check_taken(*mount); free.error) co_return free;
   Step attached = co_await attach(mount);
   if (attached.error) co_return attached;
   if (device->state != State::mounted) {
-    auto place = co_await device->plugin.mount_device(order_of(*mount));
-    if (!place.ok()) {
-      const VolumeError& error = place.error();
-      if (error.outcome == VolumeError::Outcome::uncertain) device->state = State::uncertain;
-      // A device that was found on the disk stays to be taken off until it was mounted once.
-      if (error.outcome == VolumeError::Outcome::final && !mount->restored) device->state = State::absent;
-      const char* what = mount->block ? "MapVolume.SetUpDevice" : "MountVolume.MountDevice";
-      co_return Step::failed(error.error, failed_text(what, mount->name), mount->block);
-    }
-    device->state = State::mounted;
-    device->order.place = *place;
+    Step mounted = co_await mount_device(mount);
+    if (mounted.error) co_return mounted;
   }
   if (!mount->wanted) co_return Step::done();
   auto done = co_await set_up(mount);
   co_return done;
+}
+
+base::Task<VolumeManager::Step> VolumeManager::mount_device(MountPtr mount) {
+  const DevicePtr device = mount->device;
+  const auto serial = co_await device->serial->acquire();
+  if (!mount->wanted) co_return Step::done();
+  // Where something of it may lie, whatever becomes of the attempt.
+  if (device->order.place.empty()) device->order.place = mount->manner.place;
+  auto place = co_await device->plugin.mount_device(order_of(*mount));
+  if (!place.ok()) {
+    const VolumeError& error = place.error();
+    if (error.outcome == VolumeError::Outcome::uncertain) device->state = State::uncertain;
+    // A device that was found on the disk stays to be taken off until it was mounted once.
+    const bool found = mount->restored || device->restored;
+    if (error.outcome == VolumeError::Outcome::final && !found) device->state = State::absent;
+    const char* what = mount->block ? "MapVolume.SetUpDevice" : "MountVolume.MountDevice";
+    co_return Step::failed(error.error, failed_text(what, mount->name), mount->block);
+  }
+  device->state = State::mounted;
+  device->restored = false;
+  device->order.place = *place;
+  co_return Step::done();
 }
 
 base::Task<VolumeManager::Step> VolumeManager::set_up(MountPtr mount) {
@@ -210,14 +228,15 @@ base::Task<VolumeManager::Step> VolumeManager::attach(MountPtr mount) {
 }
 
 base::Task<VolumeManager::Step> VolumeManager::unmount_step(MountPtr mount) {
+  const DevicePtr device = mount->device;
   base::Semaphore::Permit permit;
-  if (mount->device) permit = co_await mount->device->lock->acquire();
+  if (device) permit = co_await device->lock.acquire();
   if (mount->wanted) co_return Step::done();
   TearDownOrder order;
   order.uid = mount->uid;
   order.name = mount->name;
   order.block = mount->block;
-  if (mount->device) order.place = mount->device->order.place;
+  if (device) order.place = device->order.place;
   const auto gone = co_await mount->plugin.tear_down(std::move(order));
   if (!gone.ok()) {
     mount->state = State::uncertain;
@@ -264,7 +283,8 @@ base::Task<void> VolumeManager::drive_device(DevicePtr device) {
   while (pods_known_ && !is_used(*device) && device->state != State::absent) {
     VolumeStatus gone;
     {
-      const auto permit = co_await device->lock->acquire();
+      const auto permit = co_await device->lock.acquire();
+      const auto serial = co_await device->serial->acquire();
       if (is_used(*device)) break;
       gone = co_await device->plugin.unmount_device(device->order);
       device->state = gone.ok() ? State::absent : State::uncertain;
@@ -278,7 +298,7 @@ base::Task<void> VolumeManager::drive_device(DevicePtr device) {
   device->backoff.reset();
   if (device->state == State::absent && !is_used(*device)) {
     std::erase_if(devices_, [&](const auto& entry) { return entry.second == device; });
-    std::erase_if(locks_, [](const auto& entry) { return entry.second.expired(); });
+    std::erase_if(serials_, [](const auto& entry) { return entry.second.expired(); });
     in_use_changed();
   }
 }

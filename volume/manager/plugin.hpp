@@ -1,8 +1,8 @@
 // VolumePlugin: what the volume manager has done for one type of volume.
 //
 // A plugin does one operation at a time for one volume and keeps no state of volumes: whether something is mounted, who
-// uses it and when it is tried again is the manager's. Operations of volumes of one `serial` never overlap, nor do two
-// for one volume of one pod. Each has an end: a plugin limits what may hang, and says `uncertain` then. Owner: the
+// uses it and when it is tried again is the manager's. Operations on one device never overlap, nor do two for one
+// volume of one pod. Each has an end: a plugin limits what may hang, and says `uncertain` then. Owner: the
 // manager. Thread: the loop. What fails: VolumeError (volume_error.hpp); after a final error of set_up() or
 // mount_device() nothing of the attempt is left. Source: contract 04 §3 (table), §15, §16, §22.
 #pragma once
@@ -28,11 +28,15 @@ struct VolumeManner {
   bool repeats = false;     // set up anew at each sync of the pod
   // Nothing but files of our own under the pod's directory: the sweep at the pod's end takes it off.
   bool swept = false;
-  std::string serial;  // empty: `device`
+  bool of_server = false;  // to pull it off is what frees calls that hang at it
+  // mount_device() and unmount_device() of one serial never overlap; empty: `device`.
+  std::string serial;
+  std::string place;  // where mount_device() will put it, if that is known before
 };
 
 // What containers mount.
 struct MountedVolume {
+  std::string name;  // NAME; the manager fills it in
   std::string path;
   bool read_only = false;  // whatever the container's mount says
   bool relabel = false;    // may get an SELinux label
@@ -73,6 +77,7 @@ struct DeviceOrder {
   std::string name;    // NAME, of the PV
   bool block = false;
   std::string place;
+  bool attachable = false;  // it may be attached: not to be detached before it was taken off
 };
 
 // What lies on the disk after a restart.

@@ -69,6 +69,10 @@ IscsiSource iscsi_of(const VolumeSpec& spec) {
   return out;
 }
 
+std::string iscsi_name_of(const IscsiDisk& disk) {
+  return std::string(iscsi_plugin) + "/" + disk.portals.front() + ":" + disk.iqn + ":" + std::to_string(disk.lun);
+}
+
 IscsiUse iscsi_use(bool block) { return block ? IscsiUse::block : IscsiUse::file_system; }
 
 // PORTAL:IQN:LUN, the portal as it is written.
@@ -171,6 +175,51 @@ base::Task<Result<Ok>> take_out_fc_disk(const DiskHost& host, const DeviceOrder&
       });
 }
 
+// What is at or below nothing is not to be taken off.
+Error no_place(const DeviceOrder& order) {
+  return Error(ErrorKind::internal, "where " + order.device + " was mounted is not known");
+}
+
+// Not coroutines: closures are made outside of those.
+base::Task<Result<std::vector<DeviceOrder>>> find_iscsi_devices(const DiskHost& host) {
+  return host.work.on_device<std::vector<DeviceOrder>>(
+      "find iSCSI disks of the node", "iscsi", kDetachLimit,
+      [root = host.work.root()](Mounts&) -> Result<std::vector<DeviceOrder>> {
+        std::vector<DeviceOrder> all;
+        const std::string top = plugin_dir(root, iscsi_plugin);
+        for (const bool block : {false, true}) {
+          for (const auto& interface : find_global_dirs(block ? top + "/volumeDevices" : top, block)) {
+            for (auto& order : find_global_dirs(interface.place, block)) {
+              const auto disk = parse_iscsi_global_dir(order.place);
+              if (!disk) continue;
+              order.device = iscsi_name_of(*disk);
+              order.attachable = true;
+              all.push_back(std::move(order));
+            }
+          }
+        }
+        return all;
+      });
+}
+base::Task<Result<std::vector<DeviceOrder>>> find_fc_devices(const DiskHost& host) {
+  return host.work.on_device<std::vector<DeviceOrder>>(
+      "find Fibre Channel disks of the node", "fc", kDetachLimit,
+      [root = host.work.root()](Mounts&) -> Result<std::vector<DeviceOrder>> {
+        std::vector<DeviceOrder> all;
+        const std::string top = plugin_dir(root, fc_plugin);
+        for (const bool block : {false, true}) {
+          for (auto& order : find_global_dirs(block ? top + "/volumeDevices" : top, block)) {
+            const auto disk = order.name == "volumeDevices" ? std::nullopt : parse_fc_global_dir(order.place);
+            if (!disk) continue;
+            order.device = fc_unique_name(*disk);
+            order.attachable = true;
+            all.push_back(std::move(order));
+          }
+        }
+        return all;
+      });
+}
+
 }  // namespace
 
 DiskPlugin::PodMountOf SanPlugin::pod_mount(const MountOrder& order) const {
@@ -195,7 +244,9 @@ base::Task<VolumeResult<VolumeManner>> IscsiPlugin::manner(VolumeSpec spec) {
   VolumeManner manner;
   manner.device = iscsi_unique_name(spec);
   manner.attachable = true;
-  manner.serial = iscsi_of(spec).disk.iqn;
+  const IscsiDisk disk = iscsi_of(spec).disk;
+  manner.serial = disk.iqn;
+  manner.place = iscsi_global_dir(host_.work.root(), disk, iscsi_use(spec.block));
   co_return manner;
 }
 
@@ -203,13 +254,14 @@ base::Task<Result<FoundManner>> IscsiPlugin::manner_of_found(FoundVolume found) 
   const auto disk = parse_iscsi_global_dir(found.global_dir);
   if (!disk) co_return Error(ErrorKind::invalid, "what it shows is not known");
   FoundManner out;
-  out.manner.device =
-      std::string(iscsi_plugin) + "/" + disk->portals.front() + ":" + disk->iqn + ":" + std::to_string(disk->lun);
+  out.manner.device = iscsi_name_of(*disk);
   out.manner.attachable = true;
   out.manner.serial = disk->iqn;
   out.place = found.global_dir;
   co_return out;
 }
+
+base::Task<Result<std::vector<DeviceOrder>>> IscsiPlugin::found_devices() { return find_iscsi_devices(host_); }
 
 base::Task<VolumeResult<std::string>> IscsiPlugin::mount_device(MountOrder order) {
   const IscsiSource source = iscsi_of(order.spec);
@@ -231,7 +283,9 @@ base::Task<VolumeResult<std::string>> IscsiPlugin::mount_device(MountOrder order
 
 base::Task<VolumeStatus> IscsiPlugin::unmount_device(DeviceOrder order) {
   const auto disk = parse_iscsi_global_dir(order.place);
-  auto gone = co_await detach_iscsi_disk(host_, order, disk ? disk->iqn : order.device);
+  if (!disk) co_return uncertain_error(no_place(order));
+  if (Status free = co_await check_released(order); !free.ok()) co_return uncertain_error(std::move(free).error());
+  auto gone = co_await detach_iscsi_disk(host_, order, disk->iqn);
   if (!gone.ok()) co_return uncertain_error(std::move(gone).error());
   attached_.erase(order.device);
   co_return VolumeStatus();
@@ -251,6 +305,7 @@ base::Task<VolumeResult<VolumeManner>> FcPlugin::manner(VolumeSpec spec) {
   VolumeManner manner;
   manner.device = fc_unique_name(*source.disk);
   manner.attachable = true;
+  manner.place = fc_global_dir(host_.work.root(), *source.disk, fc_use(spec.block));
   co_return manner;
 }
 
@@ -264,6 +319,8 @@ base::Task<Result<FoundManner>> FcPlugin::manner_of_found(FoundVolume found) {
   co_return out;
 }
 
+base::Task<Result<std::vector<DeviceOrder>>> FcPlugin::found_devices() { return find_fc_devices(host_); }
+
 base::Task<VolumeResult<std::string>> FcPlugin::mount_device(MountOrder order) {
   const FcSource source = fc_of(order.spec);
   if (!source.disk.ok()) co_return final_error(source.disk.error());
@@ -276,6 +333,8 @@ base::Task<VolumeResult<std::string>> FcPlugin::mount_device(MountOrder order) {
 
 // A disk may be busy for a while yet; after two minutes the manager's own back-off takes over.
 base::Task<VolumeStatus> FcPlugin::unmount_device(DeviceOrder order) {
+  if (order.place.empty()) co_return uncertain_error(no_place(order));
+  if (Status free = co_await check_released(order); !free.ok()) co_return uncertain_error(std::move(free).error());
   auto device = co_await unmount_fc_disk(host_, order);
   if (!device.ok()) co_return uncertain_error(std::move(device).error());
   const std::string known = attached_[order.device];

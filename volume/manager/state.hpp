@@ -11,13 +11,15 @@ inline base::Backoff volume_backoff() {
 }
 
 struct VolumeManager::Device {
-  Device(base::Loop& loop, VolumePlugin& given_plugin) : plugin(given_plugin), bell(loop) {}
+  Device(base::Loop& loop, VolumePlugin& given_plugin) : plugin(given_plugin), lock(loop, 1), bell(loop) {}
   VolumePlugin& plugin;
   DeviceOrder order;
   bool attachable = false;
   State state = State::absent;
   std::string device_path;
-  std::shared_ptr<base::Semaphore> lock;  // one at a time
+  bool restored = false;  // found after a restart, and not mounted since
+  base::Semaphore lock;   // one operation at a time
+  std::shared_ptr<base::Semaphore> serial;  // of those that may not be mounted side by side
   base::Backoff backoff = volume_backoff();
   base::Notification bell;
   bool busy = false;  // its task runs
@@ -53,6 +55,13 @@ struct VolumeManager::Pod {
   std::map<std::string, MountPtr> volumes;  // by VOL
   std::map<std::string, Error> failed;      // by VOL: could not be resolved
   base::Notification changed;
+};
+
+// What a volume of a pod leads to.
+struct VolumeManager::Resolved {
+  VolumePlugin* plugin = nullptr;
+  VolumeSpec spec;
+  VolumeManner manner;
 };
 
 // How a step towards what is wanted ended.

@@ -56,6 +56,48 @@ TEST_F(ProjectionTest, FilesAreReachedThroughOneLinkThatIsRenamed) {
   EXPECT_EQ(entries(), 4u);  // ..data, the dated directory, a, sub
 }
 
+TEST_F(ProjectionTest, WhatOtherVolumesAreMountedOnIsMade) {
+  api::core::PodSpec spec;
+  const auto mount = [](api::core::Container& container, const char* volume, const char* path, const char* sub = "") {
+    auto& out = *container.add_volumemounts();
+    out.set_name(volume);
+    out.set_mountpath(path);
+    if (*sub != 0) out.set_subpath(sub);
+  };
+  auto& one = *spec.add_containers();
+  mount(one, "settings", "/etc/app/");
+  mount(one, "certs", "/etc/app/tls/certs");
+  mount(one, "deeper", "/etc/app/tls/certs/more");
+  mount(one, "aside", "/etc/apple");
+  auto& two = *spec.add_initcontainers();
+  mount(two, "settings", "/s");
+  mount(two, "key", "/s/a");
+  mount(two, "settings", "/t", "a");
+  mount(two, "key", "/t/never");
+  const auto nested = nested_mount_points(spec, "settings");
+  EXPECT_EQ(nested, (std::vector<std::string>{"a", "tls/certs"}));
+
+  Projection projection;
+  projection.plugin = "kubernetes.io/configmap";
+  projection.name = "settings";
+  projection.in_memory = false;
+  projection.payload = {{"a", {"1"}}, {"key", {"2"}}};
+  projection.nested = nested;
+  LocalVolumeOptions options;
+  options.root = top;
+  FakeMounts mounts;
+  const mode_t old = umask(0077);
+  for (int i = 0; i < 2; ++i) {
+    const auto ready = set_up_projection("uid", projection, options, mounts);
+    ASSERT_TRUE(ready.ok()) << ready.error().to_string();
+    EXPECT_TRUE(fs::is_symlink(ready->host_path + "/a")) << "a file of the volume stays one";
+    struct stat info {};
+    ASSERT_EQ(stat((ready->host_path + "/tls/certs").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777, 0755u);
+  }
+  umask(old);
+}
+
 TEST_F(ProjectionTest, NothingIsWrittenWhenNothingChanged) {
   EXPECT_TRUE(write({{"a", {"1"}}}));
   const std::string before = data();

@@ -45,6 +45,16 @@ TEST(Garbage, KeepsTheNewestDeadInstanceOfEachContainerOfALivingPod) {
   EXPECT_EQ(ids(choose_garbage(containers, {}, by_name, {}, kNow)), "a0 a1 ");
 }
 
+TEST(Garbage, CountsByAttemptsWhereTheRuntimesClockWasSetBack) {
+  std::vector<cri::Container> containers = {dead("old", "p", "a", 9), dead("new", "p", "a", 1)};
+  containers[1].metadata.attempt = 1;
+  EXPECT_EQ(ids(choose_garbage(containers, {}, by_name, {}, kNow)), "old ");
+  std::vector<cri::PodSandbox> sandboxes = {sandbox("s0", "p", cri::SandboxState::not_ready, 9),
+                                            sandbox("s1", "p", cri::SandboxState::not_ready, 1)};
+  sandboxes[1].metadata.attempt = 1;
+  EXPECT_EQ(ids(choose_garbage({}, sandboxes, by_name, {}, kNow)), "s0 ");
+}
+
 TEST(Garbage, TakesEverythingOfAPodThatIsGoneButWhatRuns) {
   const std::vector<cri::Container> containers = {dead("a0", "gone", "a", 1), dead("a1", "gone", "a", 2),
                                                   dead("r", "gone", "b", 2, cri::ContainerState::running)};

@@ -328,6 +328,19 @@ TEST_F(Workers, AnotherImageUnderTheSameUidRestartsTheContainer) {
   EXPECT_EQ(world.cri.count("run_pod_sandbox"), 1u);
 }
 
+TEST_F(Workers, RemainsWhoseVolumesStayKeepTheirCgroupAndNoOther) {
+  boot().set_pods({});
+  world.cgroups.groups = {"gone-1", "gone-2"};
+  world.volumes.unmount_fails.emplace("gone-1", Error(ErrorKind::deadline_exceeded, "it hangs"));
+  world.run(brain->workers->housekeep());
+  ASSERT_TRUE(world.until([&] { return world.cgroups.groups.count("gone-2") == 0; }, 10s));
+  EXPECT_THAT(world.cgroups.groups, ElementsAre("gone-1"));
+  EXPECT_THAT(world.cgroups.lowered, ElementsAre("gone-1"));
+  world.volumes.unmount_fails.clear();
+  world.run(brain->workers->housekeep());
+  ASSERT_TRUE(world.until([&] { return world.cgroups.groups.empty(); }, 10s));
+}
+
 TEST_F(Workers, APodOfTheRuntimeThatNobodyWantsEndsOnlyWhenAllSourcesHaveSpoken) {
   boot().set_pods({make_wanted("u1")});
   ASSERT_TRUE(runs("u1"));

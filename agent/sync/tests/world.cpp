@@ -188,6 +188,11 @@ Task<Status> FakePodCgroups::remove(std::string uid) {
   co_return Status();
 }
 
+Task<Status> FakePodCgroups::lower(std::string uid) {
+  lowered.push_back(uid);
+  co_return Status();
+}
+
 Task<std::optional<PodCgroupValues>> FakePodCgroups::values(api::PodPtr pod) {
   if (groups.count(pod->metadata().uid()) == 0) co_return std::nullopt;
   co_return shown ? *shown : in_force[pod->metadata().uid()];

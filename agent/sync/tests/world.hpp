@@ -93,6 +93,8 @@ class FakePodCgroups final : public PodCgroups {
   base::Task<bool> exists(api::PodPtr pod) override;
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
+  base::Task<Status> lower(std::string uid) override;
+  std::vector<std::string> lowered;  // UIDs
   base::Task<std::optional<PodCgroupValues>> values(api::PodPtr pod) override;
   base::Task<Status> set(api::PodPtr pod, PodCgroupValues values) override;
   base::Task<Result<PodMemoryUsage>> memory_usage(api::PodPtr pod, std::vector<std::string> container_ids) override;

@@ -7,6 +7,7 @@ namespace {
 
 using Outcome = VolumeError::Outcome;
 using namespace std::chrono_literals;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -165,6 +166,122 @@ TEST_F(DeviceTest, WhatWasFoundOnTheNodeGoesOnceAllPodsAreKnownUnlessOneWantsIt)
   settle();
   EXPECT_THAT(told(), ElementsAre("unstage pv-d"));
   EXPECT_THAT(plugin_->places, ElementsAre("/found/d"));
+}
+
+TEST_F(DeviceTest, AFailureForGoodForgetsNoDeviceThatWasFound) {
+  end();
+  cluster_.bind("c");
+  on_node_ = {{"test/disk/pv-c", "pv-c", false, "/found/c", true}};
+  restores_ = false;
+  begin();
+  base::spawn(gate_, "restore", manager_->restore());
+  settle();
+  EXPECT_THAT(*manager_->in_use(), ElementsAre("test/disk/pv-c"));
+  plugin_->fail("stage pv-c", error(Outcome::final, "no such disk"));
+  (void)mount(pod_with_claim("u1", "c"));
+  told();
+  (void)unmount("u1");
+  manager_->pods_known();
+  settle();
+  EXPECT_THAT(told(), Contains("unstage pv-c"));
+}
+
+TEST_F(DeviceTest, WhereAMountMayLieIsKnownBeforeItIsTried) {
+  end();
+  manner_.place = "/global/of-the-disk";
+  begin();
+  cluster_.bind("c");
+  plugin_->fail("stage pv-c", error(Outcome::uncertain, "fsck failed"));
+  (void)mount(pod_with_claim("u1", "c"));
+  (void)unmount("u1");
+  settle();
+  EXPECT_THAT(plugin_->places, ElementsAre("/global/of-the-disk"));
+}
+
+TEST_F(DeviceTest, DisksOfOneTargetWaitForOneAnotherOnlyWhileTheyAreAttached) {
+  end();
+  manner_.serial = "iqn";
+  begin();
+  cluster_.bind("c");
+  cluster_.bind("d");
+  plugin_->hang("stage pv-c");
+  plugin_->hang("mount pv-c for u1");
+  (void)mount(pod_with_claim("u1", "c"));
+  const auto second = mount(pod_with_claim("u2", "d"));
+  EXPECT_THAT(told(), ElementsAre("stage pv-c"));
+  plugin_->release();
+  plugin_->hang("mount pv-c for u1");
+  settle();
+  EXPECT_TRUE(second->has_value());
+  EXPECT_THAT(told(), ElementsAre("mount pv-c for u1", "stage pv-d", "mount pv-d for u2"));
+  plugin_->release();
+  settle();
+}
+
+TEST_F(DeviceTest, ADeviceThatGoesWhileAPodIsBeingLookedUpIsKnownWhenItIsWanted) {
+  begin_attachable();
+  cluster_.bind("c");
+  cluster_.bind("d");
+  for (const char* name : {"test/disk/pv-c", "test/disk/pv-d"}) {
+    for (auto* node : {&cluster_.cached, &cluster_.live}) {
+      cluster_.attach(*node, name);
+      say(*node, name);
+    }
+  }
+  (void)mount(pod_with_claim("u1", "c"));
+  plugin_->hang("unstage pv-c");
+  (void)unmount("u1");
+  base::Notification answer(loop_);
+  cluster_.holds["d"] = &answer;
+  auto pod = pod_with_claim("u2", "c");
+  add_volume(*pod, "wal").mutable_persistentvolumeclaim()->set_claimname("d");
+  const auto mounted = mount(pod);
+  plugin_->release();
+  settle();
+  EXPECT_THAT(*manager_->in_use(), IsEmpty());
+  answer.notify();
+  settle();
+  ASSERT_TRUE(mounted->has_value() && (*mounted)->ok());
+  EXPECT_THAT(*manager_->in_use(), ElementsAre("test/disk/pv-c", "test/disk/pv-d"));
+  EXPECT_EQ(manager_->devices(), 2u);
+}
+
+TEST_F(DeviceTest, AVolumeThatIsMendedInTheApiIsTriedAsItIsNow) {
+  auto& pv = cluster_.bind("c");
+  pv.mutable_spec()->add_mountoptions("wrong");
+  plugin_->fail("stage pv-c", error(Outcome::final, "wrong option"));
+  plugin_->fail("stage pv-c", error(Outcome::final, "wrong option"));
+  (void)mount(pod_with_claim("u1", "c"));
+  pv.mutable_spec()->clear_mountoptions();
+  const auto again = mount(pod_with_claim("u1", "c"));
+  clock_.advance(5s);
+  ASSERT_TRUE(again->has_value() && (*again)->ok());
+  EXPECT_EQ(plugin_->orders.back().spec.pv->spec().mountoptions_size(), 0);
+}
+
+TEST_F(DeviceTest, WhetherOneIsAttachedIsAskedAnewOfWhatWasFound) {
+  end();
+  cluster_.bind("c");
+  on_node_ = {{"test/disk/pv-c", "pv-c", false, "/found/c", true}};
+  restores_ = false;
+  begin();
+  base::spawn(gate_, "restore", manager_->restore());
+  settle();
+  EXPECT_THAT(*manager_->in_use(), ElementsAre("test/disk/pv-c"));
+  (void)mount(pod_with_claim("u1", "c"));
+  EXPECT_THAT(*manager_->in_use(), IsEmpty()) << "nobody attaches volumes of this driver";
+}
+
+TEST_F(DeviceTest, AVolumeForOnePodIsForOnePodOfTwoThatComeTogether) {
+  cluster_.bind("c", "ReadWriteOncePod");
+  plugin_->hang("stage pv-c");
+  (void)mount(pod_with_claim("u1", "c"));
+  const auto second = mount(pod_with_claim("u2", "c"));
+  plugin_->release();
+  settle();
+  EXPECT_THAT(told(), ElementsAre("stage pv-c", "mount pv-c for u1"));
+  EXPECT_FALSE(second->has_value());
+  EXPECT_EQ(events_.size(), 1u);
 }
 
 TEST_F(DeviceTest, AVolumeForOnePodIsForOnePod) {

@@ -127,6 +127,7 @@ class FakeVolumeCluster final : public VolumeCluster {
  public:
   base::Task<Result<VolumeSpec::ClaimPtr>> claim(std::string ns, std::string name) override {
     ++reads;
+    if (const auto held = holds.find(name); held != holds.end()) co_await held->second->wait();
     const auto found = claims.find(ns + "/" + name);
     if (found == claims.end())
       co_return Error(ErrorKind::not_found, "persistentvolumeclaims \"" + name + "\" not found");
@@ -169,6 +170,7 @@ class FakeVolumeCluster final : public VolumeCluster {
   api::core::Node cached;
   api::core::Node live;
   Status node_fails;
+  std::map<std::string, base::Notification*> holds;  // by claim: its answer waits for that
   int reads = 0;
 };
 

@@ -195,6 +195,19 @@ TEST_F(ManagerTest, SubPathsThatStayKeepTheirVolumes) {
   EXPECT_TRUE(manager_->holds("u1"));
 }
 
+TEST_F(ManagerTest, AServersVolumeIsPulledOffAlthoughASubPathOfItHangs) {
+  end();
+  manner_.of_server = true;
+  begin();
+  auto pod = make_pod("u1");
+  add_volume(*pod, "a");
+  (void)mount(pod);
+  told();
+  disk_.clear_fails = Error(ErrorKind::exhausted, "an earlier attempt still hangs in the kernel");
+  ASSERT_TRUE(unmount("u1")->has_value());
+  EXPECT_THAT(told(), ElementsAre("clear u1", "unmount a for u1"));
+}
+
 TEST_F(ManagerTest, WhatTheSweepTakesOffNeedsNoTask) {
   end();
   manner_.swept = true;

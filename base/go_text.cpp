@@ -1,6 +1,9 @@
-#include "probes/go_text.hpp"
+#include "base/go_text.hpp"
 
-namespace keelson::probes {
+#include <cctype>
+#include <cstring>
+
+namespace keelson::base {
 namespace {
 
 constexpr std::size_t kMost = 1024;
@@ -58,4 +61,10 @@ std::string go_quote(std::string_view text) {
   return out + "\"";
 }
 
-}  // namespace keelson::probes
+std::string go_errno(int number) {
+  std::string text = std::strerror(number);
+  if (!text.empty()) text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
+}  // namespace keelson::base

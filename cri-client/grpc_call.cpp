@@ -1,0 +1,168 @@
+#include "cri-client/grpc_call.hpp"
+
+#include <google/protobuf/message_lite.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <utility>
+
+#include "cri-client/link.hpp"
+
+namespace keelson::cri {
+
+namespace asio = boost::asio;
+
+namespace {
+
+enum Code {
+  kOk = 0,
+  kCancelled = 1,
+  kDeadlineExceeded = 4,
+  kExhausted = 8,
+  kInternal = 13,
+  kUnavailable = 14,
+};
+
+constexpr std::size_t kCompactAt = 64 * 1024;
+
+}  // namespace
+
+GrpcCall::GrpcCall(std::shared_ptr<RunningCalls> calls, std::string method, std::string request, Terms terms)
+    : calls_(std::move(calls)),
+      method_(std::move(method)),
+      request_(std::move(request)),
+      terms_(terms),
+      bell_(calls_->loop.context(), terms.deadline.value_or(base::SteadyTime::max())) {
+  calls_->all.insert(this);
+}
+
+GrpcCall::~GrpcCall() { abandon(); }
+
+base::Task<void> GrpcCall::ring() {
+  boost::system::error_code ignored;
+  co_await bell_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
+  if (terms_.deadline && std::chrono::steady_clock::now() >= *terms_.deadline) {
+    fail(kDeadlineExceeded, "context deadline exceeded");
+  }
+}
+
+std::optional<std::string> GrpcCall::timeout() const {
+  if (!terms_.deadline) return std::nullopt;
+  return base::grpc_timeout(*terms_.deadline - std::chrono::steady_clock::now());
+}
+
+void GrpcCall::data(std::string_view bytes) {
+  if (done()) return;
+  if (taken_ >= kCompactAt) {
+    answer_.erase(0, taken_);
+    taken_ = 0;
+  }
+  answer_ += bytes;
+  const auto prefix = base::read_grpc_prefix(std::string_view(answer_).substr(taken_));
+  if (prefix && prefix->compressed) {
+    return fail(kInternal, "grpc: compressed flag set with identity or empty encoding");
+  }
+  if (prefix && prefix->size > terms_.largest_message) {
+    return fail(kExhausted, "grpc: received message larger than max (" + std::to_string(prefix->size) + " vs. " +
+                                std::to_string(terms_.largest_message) + ")");
+  }
+  if (terms_.shape == Shape::unary) {
+    // Otherwise a server could fill the memory behind a message of legal size.
+    if (prefix && answer_.size() > base::kGrpcPrefixSize + prefix->size) {
+      fail(kInternal, "cardinality violation: received a second message from a non-server-streaming RPC");
+    }
+  } else if (complete()) {
+    bell_.cancel();
+  }
+}
+
+bool GrpcCall::complete() const {
+  const auto rest = std::string_view(answer_).substr(taken_);
+  const auto prefix = base::read_grpc_prefix(rest);
+  return prefix && rest.size() >= base::kGrpcPrefixSize + prefix->size;
+}
+
+bool GrpcCall::take(google::protobuf::MessageLite& message) {
+  const bool void_answer = terms_.shape == Shape::unary ? done() && outcome_->code != kOk : done() && !ended_there_;
+  if (void_answer) return false;
+  const auto rest = std::string_view(answer_).substr(taken_);
+  const auto prefix = base::read_grpc_prefix(rest);
+  if (!prefix || rest.size() < base::kGrpcPrefixSize + prefix->size) return false;
+  const bool legal = !prefix->compressed && prefix->size <= terms_.largest_message;
+  if (!legal || !message.ParseFromArray(rest.data() + base::kGrpcPrefixSize, static_cast<int>(prefix->size))) {
+    outcome_.reset();
+    fail(kInternal, "grpc: failed to unmarshal the received message");
+    return false;
+  }
+  taken_ += base::kGrpcPrefixSize + prefix->size;
+  return true;
+}
+
+void GrpcCall::closed(std::uint32_t http2_error) {
+  if (done()) return;
+  end_.reset(http2_error);
+  untouched_ = http2_error == base::kHttp2RefusedStream && !end_.told();
+  conclude();
+}
+
+void GrpcCall::conclude() {
+  ended_there_ = true;
+  Outcome outcome;
+  outcome.code = end_.code();
+  outcome.message = end_.message();
+  outcome.never_sent = untouched_;
+  if (outcome.code == kOk && terms_.shape == Shape::unary && !complete()) {
+    outcome.code = kInternal;
+    outcome.message = "cardinality violation: received no response message from non-server-streaming RPC";
+  }
+  end(std::move(outcome));
+}
+
+void GrpcCall::broken(std::string text) {
+  if (done()) return;
+  untouched_ = !begun;
+  ended_there_ = true;
+  Outcome outcome;
+  outcome.code = kUnavailable;
+  outcome.message = std::move(text);
+  outcome.never_sent = untouched_;
+  end(std::move(outcome));
+}
+
+void GrpcCall::unreached(std::string text) {
+  Outcome outcome;
+  outcome.code = kUnavailable;
+  outcome.message = std::move(text);
+  outcome.never_sent = true;
+  end(std::move(outcome));
+}
+
+void GrpcCall::abandon() { fail(kCancelled, "context canceled"); }
+
+void GrpcCall::stop() {
+  Outcome outcome;
+  outcome.code = kCancelled;
+  outcome.message = "context canceled";
+  outcome.stopped = true;
+  end(std::move(outcome));
+}
+
+void GrpcCall::fail(int code, std::string text) {
+  Outcome outcome;
+  outcome.code = code;
+  outcome.message = std::move(text);
+  end(std::move(outcome));
+}
+
+void GrpcCall::end(Outcome outcome) {
+  if (done()) return;
+  outcome_ = std::move(outcome);
+  if (Link* carrier = std::exchange(link, nullptr)) carrier->let_go(*this);
+  calls_->all.erase(this);
+  bell_.cancel();
+}
+
+}  // namespace keelson::cri
