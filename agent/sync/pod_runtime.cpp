@@ -275,6 +275,7 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
     event(pod, true, "Failed", "Error: " + without_id(text, *id, container.name()), path);
     co_return WaitingReason{"RunContainerError", text};
   }
+  if (run->request.container_started) run->request.container_started();
   event(pod, false, "Started", "Container started", path);
   log.info("Container started", {{"id", *id}, {"restarts", restarts}, {"image", container.image()}});
   const auto& meta = pod.metadata();

@@ -78,7 +78,8 @@ class PodRuntime {
     ResolvedVolumes volumes;
     Journal* journal = nullptr;           // outlives the call
     RestartBackoff* backoff = nullptr;    // outlives the call
-    std::function<void()> sandbox_ready;  // called as soon as a new sandbox stands
+    std::function<void()> sandbox_ready;      // called as soon as a new sandbox stands
+    std::function<void()> container_started;  // likewise
   };
   base::Task<SyncOutcome> execute(SyncRequest request);
 

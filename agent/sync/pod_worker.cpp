@@ -235,6 +235,7 @@ base::Task<base::Duration> PodWorker::sync_round() {
   request.volumes = std::move(volumes);
   request.journal = &journal_;
   request.sandbox_ready = sandbox_hook();
+  request.container_started = started_hook();
   request.backoff = &backoff_;
   if (request.plan.empty()) journal_.waits_for("");
   SyncOutcome outcome = co_await context_.runtime.execute(std::move(request));

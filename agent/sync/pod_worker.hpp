@@ -131,6 +131,7 @@ class PodWorker {
   void compute_status();
   void publish(bool containers_may_run);
   std::function<void()> sandbox_hook();
+  std::function<void()> started_hook();
   void show_sandbox();
   void apply(const SyncOutcome& outcome);
   base::Task<void> show_failures();

@@ -129,6 +129,11 @@ std::function<void()> PodWorker::sandbox_hook() {
   return [this] { show_sandbox(); };
 }
 
+// From now on a probe of the container that was observed may be answered by the new one.
+std::function<void()> PodWorker::started_hook() {
+  return [this] { settled_ = false; };
+}
+
 // contract 02 §6.1: told as soon as it stands, before images are pulled.
 void PodWorker::show_sandbox() {
   for (auto& condition : *status_.mutable_conditions()) {

@@ -29,7 +29,7 @@ class NothingLeft final : public Invariant {
     // Of a pull that was cut (its agent was killed, say) word stays until the next one of that image: nobody knows what
     // came of it.
     for (const auto& [path, content] : world.disk.images.files) {
-      if (view_.ledger.agents > 1 || world.cri.pulls() > 0 || world.cri.cut_pulls() > 0) break;
+      if (view_.ledger.agents > 1 || world.cri.pulls() > 0 || world.outside.unsure_pulls > 0) break;
       if (path.find("/pulling/") != std::string::npos) violated("an image is said to be pulled: " + path);
     }
     SimAgent* agent = view_.agent();

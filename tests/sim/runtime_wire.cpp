@@ -113,7 +113,16 @@ Task<Result<std::optional<cri::Image>>> RuntimeWire::image_status(cri::ImageSpec
 Task<Result<std::vector<cri::Image>>> RuntimeWire::list_images() { return wire_.call(cri_.list_images()); }
 Task<Result<std::string>> RuntimeWire::pull_image(cri::ImageSpec image, std::optional<cri::AuthConfig> auth,
                                                   cri::PodSandboxConfig sandbox_config) {
-  return wire_.call(cri_.pull_image(std::move(image), std::move(auth), std::move(sandbox_config)));
+  struct Unsure {
+    Outside& outside;
+    bool answered = false;
+    ~Unsure() {
+      if (!answered) ++outside.unsure_pulls;
+    }
+  } unsure{outside_};
+  auto done = co_await wire_.call(cri_.pull_image(std::move(image), std::move(auth), std::move(sandbox_config)));
+  unsure.answered = done.ok() || done.error().kind() != ErrorKind::maybe_applied;
+  co_return done;
 }
 Task<Status> RuntimeWire::remove_image(cri::ImageSpec image) { return wire_.call(cri_.remove_image(std::move(image))); }
 Task<Result<cri::ImageFsInfo>> RuntimeWire::image_fs_info() { return wire_.call(cri_.image_fs_info()); }

@@ -30,6 +30,7 @@ struct Outside {
   base::Gate& gate;
   std::uint64_t calls = 0;
   std::set<std::string> orphans{};  // calls that go on without their caller
+  std::size_t unsure_pulls = 0;     // image pulls of which the agent never learned what came
 
   // Lets the call go on, but not for long: the other side notices that nobody listens.
   void adopt(const std::string& call);

@@ -533,19 +533,14 @@ Task<Result<std::string>> FakeCri::pull_image(cri::ImageSpec image, std::optiona
   ++pulls_;
   most_pulls_ = std::max(most_pulls_, pulls_);
   struct Leave {
-    FakeCri& cri;
-    bool answered = false;
-    ~Leave() {
-      --cri.pulls_;
-      if (!answered) ++cri.cut_pulls_;
-    }
-  } leaves{*this};
+    std::size_t& count;
+    ~Leave() { --count; }
+  } leaves{pulls_};
   const std::string user = auth ? auth->username : "";
   auto entered = co_await enter("pull_image", image.image, user, kNoLimit);
   if (!entered.ok()) co_return entered.error();
   if (!may_pull(image.image, auth)) {
     const std::string who = auth ? " as " + user : ", no credentials";
-    leaves.answered = true;
     co_return Error(ErrorKind::permission_denied, "pull access denied for " + image.image + who);
   }
   co_await clock_.sleep_for(pull_time);
@@ -557,7 +552,6 @@ Task<Result<std::string>> FakeCri::pull_image(cri::ImageSpec image, std::optiona
   }
   auto left = leave("pull_image", image.image);
   if (!left.ok()) co_return left.error();
-  leaves.answered = true;
   co_return made.id;
 }
 

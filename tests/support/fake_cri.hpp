@@ -174,9 +174,7 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   std::vector<std::string> writes() const;
   const std::vector<std::string>& violations() const { return violations_; }
   std::size_t most_pulls_at_once() const { return most_pulls_; }
-  // Pulls under way, and such as whose caller never learned what came of them.
-  std::size_t pulls() const { return pulls_; }
-  std::size_t cut_pulls() const { return cut_pulls_; }
+  std::size_t pulls() const { return pulls_; }  // under way
 
   // The state now, oldest first.
   const std::list<Sandbox>& sandboxes();
@@ -263,7 +261,6 @@ class FakeCri final : public cri::RuntimeService, public cri::ImageService {
   int next_id_ = 0;
   std::size_t pulls_ = 0;
   std::size_t most_pulls_ = 0;
-  std::size_t cut_pulls_ = 0;
 };
 
 }  // namespace keelson::fakes

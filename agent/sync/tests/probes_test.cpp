@@ -121,6 +121,27 @@ TEST_F(Probes, ALivenessFailureKillsWithItsGraceAndRestarts) {
   EXPECT_THAT(world.events.texts("Killing"), ::testing::SizeIs(1));
 }
 
+TEST_F(Probes, AnAnswerOfANewContainerDoesNotMakeTheOldOneReady) {
+  api::Pod pod = make_wanted("u1");
+  auto& container = *pod.mutable_spec()->mutable_containers(0);
+  *container.mutable_readinessprobe() = tcp_probe(1);
+  container.mutable_lifecycle()->mutable_poststart()->mutable_exec()->add_command("begin");
+  failing = {"main"};
+  boot().set_pods({pod});
+  ASSERT_TRUE(world.until([&] { return world.cri.running("u1") == 1 && asked.size() > 2; }, 10s));
+  // The round that replaces the container lasts as long as its hook does.
+  world.cri.inject({"exec_sync", "u1/main", FakeFault::Kind::hangs});
+  container.set_image("image:2");
+  brain->set_pods({pod});
+  ASSERT_TRUE(world.until([&] { return world.cri.count("start_container", "u1/main") == 2; }, 1min));
+  failing.clear();
+  world.clock.advance(10s);
+  EXPECT_FALSE(told_ready("u1"));
+  world.cri.clear_faults();
+  ASSERT_TRUE(world.until([&] { return told_ready("u1"); }, 5min));
+  EXPECT_EQ(world.sink.all.back().status.containerstatuses(0).imageid().find("image:1"), std::string::npos);
+}
+
 TEST_F(Probes, ALivenessFailureIsHeededAtOnce) {
   api::Pod pod = make_wanted("u1");
   *pod.mutable_spec()->mutable_containers(0)->mutable_livenessprobe() = tcp_probe(1);
