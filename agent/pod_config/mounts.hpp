@@ -26,6 +26,7 @@ struct ResolvedVolume {
   std::optional<cri::ImageSpec> image;
   bool block = false;  // `host_path` leads to a device, for volumeDevices
   std::string name;    // NAME in paths: that of the PersistentVolume; empty: as the pod names it
+  std::optional<std::int64_t> group;  // that its PersistentVolume asks for
 };
 using ResolvedVolumes = std::map<std::string, ResolvedVolume>;  // by volume name
 

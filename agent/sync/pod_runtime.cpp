@@ -155,7 +155,8 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
     run->fail("while creating the pod's sandbox: " + text);
     return false;
   };
-  auto config = co_await configs_.sandbox(run->request.pod, attempt, true);
+  RuntimeConfigs::SandboxRequest wanted{run->request.pod, attempt, run->request.volumes, true};
+  auto config = co_await configs_.sandbox(std::move(wanted));
   if (!config.ok()) co_return failed(config.error().to_string());
   const std::string handler = facts_.handler_of(run->pod());
   auto made = co_await files_.make_log_directory(config->log_directory);
@@ -231,7 +232,8 @@ base::Task<std::optional<WaitingReason>> PodRuntime::start_container(std::shared
 
   // What it is going to run with is on the disk before it is created; the image and the files are seen to meanwhile.
   if (ref.type != ContainerType::ephemeral) allocations_.set_actuated(pod, container.name(), container.resources());
-  auto sandbox = co_await configs_.sandbox(run->request.pod, run->attempt, false);
+  RuntimeConfigs::SandboxRequest wanted{run->request.pod, run->attempt, run->request.volumes, false};
+  auto sandbox = co_await configs_.sandbox(std::move(wanted));
   if (!sandbox.ok()) co_return WaitingReason{"CreateContainerConfigError", sandbox.error().to_string()};
 
   run->slot.release();  // a pull takes its time

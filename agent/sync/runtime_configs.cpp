@@ -1,5 +1,6 @@
 #include "agent/sync/runtime_configs.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "agent/pod_config/env_file.hpp"
@@ -29,6 +30,15 @@ Result<std::string> target_id(const api::Pod& pod, ContainerRef ref, const Obser
   return newest->id;
 }
 
+// Each once, in the order of the volumes' names.
+std::vector<std::int64_t> groups_of(const ResolvedVolumes& volumes) {
+  std::vector<std::int64_t> out;
+  for (const auto& [name, volume] : volumes) {
+    if (volume.group && std::find(out.begin(), out.end(), *volume.group) == out.end()) out.push_back(*volume.group);
+  }
+  return out;
+}
+
 std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
@@ -51,10 +61,12 @@ Result<std::string> RuntimeConfigs::runtime_handler(const api::Pod& pod) const {
                "runtimeclass.node.k8s.io \"" + name + "\" not found: no API server is configured to read it from");
 }
 
-base::Task<Result<cri::PodSandboxConfig>> RuntimeConfigs::sandbox(api::PodPtr pod, std::uint32_t attempt, bool tell) {
+base::Task<Result<cri::PodSandboxConfig>> RuntimeConfigs::sandbox(SandboxRequest request) {
+  const api::PodPtr pod = request.pod;
   SandboxInputs inputs;
   inputs.node = facts_.info;
-  inputs.attempt = attempt;
+  inputs.attempt = request.attempt;
+  inputs.volume_groups = groups_of(request.volumes);
   inputs.cgroup_parent = cgroups_.parent_of(*pod);
   inputs.handlers = facts_.handlers;
   if (!facts_.resolv_conf.empty()) {
@@ -72,7 +84,7 @@ base::Task<Result<cri::PodSandboxConfig>> RuntimeConfigs::sandbox(api::PodPtr po
   inputs.user_namespace = *ids;
   std::vector<ConfigEvent> events;
   auto config = make_sandbox_config(*pod, inputs, &events);
-  if (tell) {
+  if (request.tell) {
     for (const ConfigEvent& warning : events) {
       const bool of_node = warning.target == ConfigEvent::Target::node;
       events_.record(*pod, {true, warning.reason, warning.message, {}, of_node});
@@ -99,6 +111,7 @@ base::Task<Status> RuntimeConfigs::gather(std::shared_ptr<Making> making) {
   inputs.image_ref = request.image.ref;
   inputs.image_user = {request.image.uid, request.image.username};
   inputs.volumes = request.volumes;
+  inputs.volume_groups = groups_of(request.volumes);
   for (const auto& [name, volume] : request.volumes) {
     if (volume.block) inputs.block_volumes[name] = {volume.host_path, volume.read_only};
   }

@@ -43,8 +43,14 @@ class RuntimeConfigs {
         events_(events),
         log_(std::move(log)) {}
 
-  // `tell`: events about the pod's DNS settings are recorded.
-  base::Task<Result<cri::PodSandboxConfig>> sandbox(api::PodPtr pod, std::uint32_t attempt, bool tell);
+  // What a sandbox is made from, besides the node.
+  struct SandboxRequest {
+    api::PodPtr pod;
+    std::uint32_t attempt = 0;
+    ResolvedVolumes volumes;
+    bool tell = false;  // events about the pod's DNS settings are recorded
+  };
+  base::Task<Result<cri::PodSandboxConfig>> sandbox(SandboxRequest request);
 
   // What a container is made from, besides the node.
   struct ContainerRequest {

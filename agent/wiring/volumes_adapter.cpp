@@ -48,6 +48,7 @@ volume::VolumeManager::Base VolumesAdapter::manager_base(const Base& base, volum
 
 VolumesAdapter::VolumesAdapter(Base base)
     : log_(base.log),
+      unmounting_(base.unmounting),
       work_({base.pool, base.slow_pool == nullptr ? base.pool : *base.slow_pool}, base.mounts, base.facts.paths.root),
       disk_(work_),
       manager_(manager_base(base, disk_)) {
@@ -73,6 +74,7 @@ base::Task<Result<ResolvedVolumes>> VolumesAdapter::mount(api::PodPtr pod) {
     entry.selinux_relabel = volume.relabel;
     entry.block = volume.block;
     entry.name = volume.name;
+    entry.group = volume.group;
   }
   co_return out;
 }
@@ -103,6 +105,7 @@ base::Task<Result<VolumesAdapter::SubPathOutcome>> VolumesAdapter::bind_sub_path
 }
 
 base::Task<Status> VolumesAdapter::unmount(std::string uid) {
+  if (unmounting_) unmounting_(uid);
   auto done = co_await manager_.unmount(uid);
   if (done.ok()) projections_->forget(uid);
   co_return done;

@@ -40,7 +40,8 @@ class VolumesAdapter final : public PodVolumes {
     bool waits_for_attach = true;
     std::function<void(const std::string& uid, std::string text)> waits;
     std::function<void()> in_use_changed;
-    base::BlockingPool* slow_pool = nullptr;  // for what may hang or take long; null: `pool`
+    base::BlockingPool* slow_pool = nullptr;                 // for what may hang or take long; null: `pool`
+    std::function<void(const std::string& uid)> unmounting;  // before volumes of a pod are taken off; may be empty
   };
   explicit VolumesAdapter(Base base);
 
@@ -65,6 +66,7 @@ class VolumesAdapter final : public PodVolumes {
   base::Task<Result<SubPathOutcome>> bind_sub_path(std::string uid, std::string name, volume::SubPath wanted);
 
   base::Logger log_;
+  std::function<void(const std::string& uid)> unmounting_;
   volume::DiskWork work_;
   volume::PodVolumesDisk disk_;
   volume::VolumeManager manager_;

@@ -214,7 +214,7 @@ struct Node {
       return;
     }
     resolved = std::move(*mounted);
-    auto config = run(configs->sandbox(pod, 0, true));
+    auto config = run(configs->sandbox({pod, 0, {}, true}));
     if (!config.ok()) {
       failure = config.error().to_string();
       return;

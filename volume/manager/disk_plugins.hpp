@@ -46,7 +46,11 @@ class NfsPlugin final : public VolumePlugin {
   std::string name() const override { return "kubernetes.io/nfs"; }
   bool serves(const VolumeSpec& spec) const override;
   base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec) override { co_return of_a_server(); }
-  base::Task<Result<FoundManner>> manner_of_found(FoundVolume) override { co_return FoundManner{of_a_server(), ""}; }
+  base::Task<Result<FoundManner>> manner_of_found(FoundVolume) override {
+    FoundManner out;
+    out.manner = of_a_server();
+    co_return out;
+  }
   base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
   base::Task<VolumeStatus> tear_down(TearDownOrder order) override;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "volume/manager/state.hpp"
+#include "volume/supplemental_group.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -126,8 +127,10 @@ base::Task<Result<std::map<std::string, MountedVolume>>> VolumeManager::mount(ap
     co_await known->changed.wait_until(base_.clock, next);
   }
   for (const auto& name : outer) {
-    out[name] = known->volumes.at(name)->result;
-    out[name].name = known->volumes.at(name)->name;
+    const Mount& mount = *known->volumes.at(name);
+    MountedVolume& volume = out[name] = mount.result;
+    volume.name = mount.name;
+    if (mount.spec->pv != nullptr) volume.group = supplemental_group(*mount.spec->pv, pod->spec());
   }
   co_return out;
 }
@@ -186,7 +189,8 @@ base::Task<Result<VolumeManager::Resolved>> VolumeManager::resolve_one(api::PodP
   }
   auto manner = co_await plugin->manner(*spec);
   if (!manner.ok()) co_return std::move(manner).error().error;
-  co_return Resolved{plugin, std::move(*spec), std::move(*manner)};
+  Resolved out{plugin, std::move(*spec), std::move(*manner)};
+  co_return out;
 }
 
 // Without an await between, so that no device is given up that is just becoming wanted.

@@ -36,7 +36,9 @@ struct VolumeManner {
 
 // What containers mount.
 struct MountedVolume {
-  std::string name;  // NAME; the manager fills it in
+  // The manager fills these in: NAME, and the supplemental group that the PersistentVolume asks for.
+  std::string name;
+  std::optional<std::int64_t> group;
   std::string path;
   bool read_only = false;  // whatever the container's mount says
   bool relabel = false;    // may get an SELinux label

@@ -351,6 +351,21 @@ TEST_F(Runtime, SubPathsAreBoundBeforeTheContainerIsCreated) {
   EXPECT_EQ(world.cri.newest("u1", "main")->config.mounts[0].host_path, target);
 }
 
+TEST_F(Runtime, GroupsThatVolumesAskForAreGivenToSandboxAndContainers) {
+  for (const char* name : {"data", "more"}) {
+    pod.mutable_spec()->add_volumes()->set_name(name);
+    auto& mount = *pod.mutable_spec()->mutable_containers(0)->add_volumemounts();
+    mount.set_name(name);
+    mount.set_mountpath(std::string("/") + name);
+  }
+  world.volumes.group = 4711;
+  EXPECT_TRUE(sync().ok());
+  const auto& sandbox = world.cri.sandboxes().front().config;
+  EXPECT_THAT(sandbox.linux_config->security_context->supplemental_groups, ElementsAre(4711));
+  const auto& container = world.cri.newest("u1", "main")->config;
+  EXPECT_THAT(container.linux_config->security_context->supplemental_groups, ElementsAre(4711));
+}
+
 TEST_F(Runtime, ASubPathThatCannotBeMadeIsTold) {
   pod.mutable_spec()->add_volumes()->set_name("data");
   auto& mount = *pod.mutable_spec()->mutable_containers(0)->add_volumemounts();

@@ -126,7 +126,10 @@ Task<Result<ResolvedVolumes>> FakePodVolumes::mount(api::PodPtr pod) {
   }
   mounted.insert(uid);
   ResolvedVolumes resolved;
-  for (const auto& volume : pod->spec().volumes()) resolved[volume.name()].host_path = "/volumes/" + volume.name();
+  for (const auto& volume : pod->spec().volumes()) {
+    resolved[volume.name()].host_path = "/volumes/" + volume.name();
+    resolved[volume.name()].group = group;
+  }
   co_return resolved;
 }
 

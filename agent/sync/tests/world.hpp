@@ -72,6 +72,7 @@ class FakePodVolumes final : public PodVolumes {
   std::map<std::string, Error> unmount_fails;
   std::vector<SubPathRequest> sub_paths;
   Status sub_path_fails;
+  std::optional<std::int64_t> group;  // that every volume asks for
 
   base::Task<Result<ResolvedVolumes>> mount(api::PodPtr pod) override;
   base::Task<Status> prepare_sub_path(api::PodPtr pod, SubPathRequest request) override;
