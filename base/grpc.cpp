@@ -65,9 +65,9 @@ int code_of_reset(std::uint32_t http2_error) {
     case 3:  // FLOW_CONTROL_ERROR
     case 11: return kResourceExhausted;
     case kHttp2RefusedStream: return kUnavailable;
-    case 8: return kCanceled;
+    case kHttp2Cancel: return kCanceled;
     case 12: return kPermissionDenied;
-    default: return kInternal;
+    default: return http2_error < std::size(kHttp2Errors) ? kInternal : kUnknown;
   }
 }
 
@@ -105,10 +105,11 @@ std::string decode_message(std::string_view text) {
   return out;
 }
 
+// Digits alone; anything else is a status that nobody knows.
 int number_of(std::string_view text) {
-  int out = kUnknown;
-  std::from_chars(text.data(), text.data() + text.size(), out);
-  return out;
+  int out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size() && out >= 0 ? out : static_cast<int>(kUnknown);
 }
 
 }  // namespace
@@ -128,10 +129,13 @@ std::optional<GrpcPrefix> read_grpc_prefix(std::string_view data) {
 }
 
 std::string grpc_timeout(Duration left) {
-  // The number has at most eight digits.
-  const auto microseconds = std::max<std::int64_t>(1, left / std::chrono::microseconds(1));
-  if (microseconds < 100'000'000) return std::to_string(microseconds) + "u";
-  return std::to_string(std::min<std::int64_t>(microseconds / 1'000'000, 99'999'999)) + "S";
+  // At most eight digits, and rounded up: the server must not be the first to give up.
+  constexpr std::int64_t kMost = 99'999'999;
+  const std::int64_t microseconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::microseconds>(left).count());
+  if (microseconds <= kMost) return std::to_string(microseconds) + "u";
+  const std::int64_t milliseconds = (microseconds + 999) / 1000;
+  if (milliseconds <= kMost) return std::to_string(milliseconds) + "m";
+  return std::to_string(std::min<std::int64_t>((milliseconds + 999) / 1000, kMost)) + "S";
 }
 
 void GrpcEnd::header(std::string_view name, std::string_view value) {
@@ -141,17 +145,21 @@ void GrpcEnd::header(std::string_view name, std::string_view value) {
   if (name == "grpc-message") message_ = decode_message(value);
 }
 
+bool GrpcEnd::is_grpc() const {
+  return http_status_ == 200 && content_type_ && content_type_->starts_with("application/grpc");
+}
+
 int GrpcEnd::code() const {
   if (status_) return *status_;
   if (reset_ != 0) return code_of_reset(reset_);
   if (http_status_ != 200) return code_of_http(http_status_);
-  return kInternal;
+  return is_grpc() ? kInternal : kUnknown;
 }
 
 std::string GrpcEnd::message() const {
   if (status_) return message_;
   if (reset_ != 0) return "stream terminated by RST_STREAM with error code: " + name_of_reset(reset_);
-  if (http_status_ == 200) return "server closed the stream without sending trailers";
+  if (is_grpc()) return "server closed the stream without sending trailers";
   std::string text = "unexpected HTTP status code received from server: " + name_of_http(http_status_);
   if (!content_type_) return text + "; malformed header: missing HTTP content-type";
   if (content_type_->starts_with("application/grpc")) return text;

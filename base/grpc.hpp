@@ -36,6 +36,9 @@ class GrpcEnd {
 
   // Whether the server has said it; otherwise it is concluded from the rest.
   bool told() const { return status_.has_value(); }
+  // Whether the answer's first headers were those of gRPC; false before they came.
+  bool is_grpc() const;
+  bool answered() const { return http_status_ != 0; }
   int code() const;  // google.rpc.Code
   std::string message() const;
 
@@ -48,5 +51,6 @@ class GrpcEnd {
 };
 
 inline constexpr std::uint32_t kHttp2RefusedStream = 7;  // nothing of the request was processed
+inline constexpr std::uint32_t kHttp2Cancel = 8;
 
 }  // namespace keelson::base

@@ -55,7 +55,8 @@ std::optional<std::string> GrpcCall::timeout() const {
 }
 
 void GrpcCall::data(std::string_view bytes) {
-  if (done()) return;
+  // What is no gRPC (the page of a proxy, say) is judged by its HTTP status.
+  if (done() || !end_.is_grpc()) return;
   if (taken_ >= kCompactAt) {
     answer_.erase(0, taken_);
     taken_ = 0;
@@ -85,6 +86,16 @@ bool GrpcCall::complete() const {
   return prefix && rest.size() >= base::kGrpcPrefixSize + prefix->size;
 }
 
+bool GrpcCall::ends_within_a_message() const {
+  auto rest = std::string_view(answer_).substr(taken_);
+  while (!rest.empty()) {
+    const auto prefix = base::read_grpc_prefix(rest);
+    if (!prefix || rest.size() < base::kGrpcPrefixSize + prefix->size) return true;
+    rest.remove_prefix(base::kGrpcPrefixSize + prefix->size);
+  }
+  return false;
+}
+
 bool GrpcCall::take(google::protobuf::MessageLite& message) {
   const bool void_answer = terms_.shape == Shape::unary ? done() && outcome_->code != kOk : done() && !ended_there_;
   if (void_answer) return false;
@@ -93,6 +104,8 @@ bool GrpcCall::take(google::protobuf::MessageLite& message) {
   if (!prefix || rest.size() < base::kGrpcPrefixSize + prefix->size) return false;
   const bool legal = !prefix->compressed && prefix->size <= terms_.largest_message;
   if (!legal || !message.ParseFromArray(rest.data() + base::kGrpcPrefixSize, static_cast<int>(prefix->size))) {
+    // A failure that the server has told counts more.
+    if (done() && outcome_->code != kOk) return false;
     outcome_.reset();
     fail(kInternal, "grpc: failed to unmarshal the received message");
     return false;
@@ -104,7 +117,12 @@ bool GrpcCall::take(google::protobuf::MessageLite& message) {
 void GrpcCall::closed(std::uint32_t http2_error) {
   if (done()) return;
   end_.reset(http2_error);
-  untouched_ = http2_error == base::kHttp2RefusedStream && !end_.told();
+  untouched_ = http2_error == base::kHttp2RefusedStream && !end_.answered();
+  // The server may notice first that our time is over.
+  const bool late = terms_.deadline && std::chrono::steady_clock::now() >= *terms_.deadline;
+  if (http2_error == base::kHttp2Cancel && !end_.told() && late) {
+    return fail(kDeadlineExceeded, "context deadline exceeded");
+  }
   conclude();
 }
 
@@ -114,9 +132,14 @@ void GrpcCall::conclude() {
   outcome.code = end_.code();
   outcome.message = end_.message();
   outcome.never_sent = untouched_;
+  outcome.unsure = !end_.told();
   if (outcome.code == kOk && terms_.shape == Shape::unary && !complete()) {
     outcome.code = kInternal;
     outcome.message = "cardinality violation: received no response message from non-server-streaming RPC";
+  }
+  if (outcome.code == kOk && terms_.shape == Shape::stream && ends_within_a_message()) {
+    outcome.code = kInternal;
+    outcome.message = "unexpected EOF";
   }
   end(std::move(outcome));
 }
@@ -154,6 +177,7 @@ void GrpcCall::fail(int code, std::string text) {
   Outcome outcome;
   outcome.code = code;
   outcome.message = std::move(text);
+  outcome.unsure = begun;
   end(std::move(outcome));
 }
 

@@ -87,6 +87,7 @@ class GrpcCall {
 
  private:
   bool complete() const;
+  bool ends_within_a_message() const;
   void end(Outcome outcome);
   void fail(int code, std::string text);
   void conclude();

@@ -26,6 +26,8 @@ constexpr std::size_t kOutputSize = 64 * 1024;
 constexpr std::int32_t kStreamWindow = 256 * 1024;
 constexpr std::int32_t kConnectionWindow = 4 * 1024 * 1024;
 constexpr char kUserAgent[] = "keelson";
+// nghttp2 ends the connection for one field above 64 KiB; a server that knows this limit gives up the stream alone.
+constexpr std::uint32_t kHeaderLimit = 60 * 1024;
 
 // nghttp2 copies both.
 nghttp2_nv field(std::string_view name, std::string_view value) {
@@ -59,7 +61,7 @@ struct LinkCallbacks {
 
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self(user).settle();
-    if (frame->hd.type == NGHTTP2_GOAWAY) self(user).retired_ = true;
+    if (frame->hd.type == NGHTTP2_GOAWAY) self(user).retire();
     const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) self(user).answered(frame->hd.stream_id);
     return 0;
@@ -132,11 +134,17 @@ Link::Link(base::Loop& loop, Protocol::socket socket)
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, LinkCallbacks::on_stream_close);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, LinkCallbacks::on_frame_sent);
   nghttp2_session_callbacks_set_error_callback2(callbacks, LinkCallbacks::on_error);
-  KEELSON_CHECK(nghttp2_session_client_new(&session_, callbacks, this) == 0);
+  nghttp2_option* option = nullptr;
+  nghttp2_option_new(&option);
+  // gRPC writes blanks as they are, also at the ends of a status message.
+  nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
+  KEELSON_CHECK(nghttp2_session_client_new2(&session_, callbacks, this, option) == 0);
+  nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(kStreamWindow)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kHeaderLimit},
   };
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings));
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
@@ -206,6 +214,23 @@ void Link::let_go(GrpcCall& call) {
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, call.stream, NGHTTP2_CANCEL);
   streams_.erase(call.stream);
   flush_soon();
+}
+
+// Calls that wait for their turn on it go elsewhere: the server has not seen them.
+void Link::retire() {
+  retired_ = true;
+  std::vector<std::shared_ptr<GrpcCall>> left = std::exchange(waiting_, {});
+  for (const auto& [stream, call] : streams_) {
+    if (!call->begun) left.push_back(call);
+  }
+  for (const auto& call : left) {
+    if (call->stream != 0) {
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
+      streams_.erase(call->stream);
+    }
+    call->link = nullptr;
+    call->broken("the server ended the connection");
+  }
 }
 
 // The server has said all; it may have done so before it has read all of the request.

@@ -50,6 +50,7 @@ class Link : public std::enable_shared_from_this<Link> {
   GrpcCall* find(std::int32_t stream) const;
   void submit(const std::shared_ptr<GrpcCall>& call);
   void settle();
+  void retire();
   void answered(std::int32_t stream);
   void stream_closed(std::int32_t stream, std::uint32_t code);
   void read_on();

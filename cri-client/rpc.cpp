@@ -11,6 +11,7 @@ namespace {
 
 enum Code {
   kCancelled = 1,
+  kDeadlineExceeded = 4,
   kUnavailable = 14,
 };
 
@@ -41,7 +42,8 @@ constexpr std::array<ErrorKind, 17> kKinds{
 ErrorKind kind_of(const Rpc& call, const Outcome& outcome) {
   if (outcome.stopped) return ErrorKind::cancelled;
   const bool gave_up = outcome.code == kUnavailable || outcome.code == kCancelled;
-  if (gave_up && call.changes && !outcome.never_sent) return ErrorKind::maybe_applied;
+  const bool open = gave_up || (outcome.unsure && outcome.code != kDeadlineExceeded);
+  if (open && call.changes && !outcome.never_sent) return ErrorKind::maybe_applied;
   const bool known = outcome.code > 0 && outcome.code < static_cast<int>(kKinds.size());
   return known ? kKinds[outcome.code] : ErrorKind::internal;
 }

@@ -94,6 +94,7 @@ struct Outcome {
   int code = 0;  // google.rpc.Code
   std::string message;
   bool never_sent = false;  // the server has seen nothing of it
+  bool unsure = false;      // it was sent, and the server has not said how it ended
   bool stopped = false;     // stop() ended it
 
   bool ok() const { return code == 0; }

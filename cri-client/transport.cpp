@@ -54,6 +54,8 @@ void Transport::send(const std::shared_ptr<GrpcCall>& call) {
   if (link_ == nullptr || !link_->usable()) {
     auto made = Link::connect(loop_, path_, limits_.connect_timeout);
     if (!made.ok()) return call->unreached(made.error().message());
+    std::erase_if(retired_, [](const auto& link) { return link.expired(); });
+    if (link_ != nullptr) retired_.push_back(link_);
     link_ = std::move(*made);
   }
   link_->carry(call);
@@ -98,7 +100,11 @@ void Transport::stop() {
   // Ending takes a call off the list.
   const std::unordered_set<GrpcCall*> running = calls_->all;
   for (GrpcCall* call : running) call->stop();
-  if (link_ != nullptr) link_->close("the client is going away");
+  constexpr const char* kWhy = "the client is going away";
+  if (link_ != nullptr) link_->close(kWhy);
+  for (const auto& retired : retired_) {
+    if (const auto link = retired.lock()) link->close(kWhy);
+  }
 }
 
 }  // namespace keelson::cri

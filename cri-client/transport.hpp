@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/loop.hpp"
@@ -65,6 +66,7 @@ class Transport {
   TransportLimits limits_;
   std::shared_ptr<RunningCalls> calls_;
   std::shared_ptr<Link> link_;
+  std::vector<std::weak_ptr<Link>> retired_;  // that end their calls
 };
 
 }  // namespace keelson::cri

@@ -78,7 +78,12 @@ Call::Call(std::string authority, std::string_view service, base::Duration left)
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
-  KEELSON_CHECK(nghttp2_session_client_new(&session_, callbacks, this) == 0);
+  nghttp2_option* option = nullptr;
+  nghttp2_option_new(&option);
+  // gRPC writes blanks as they are, also at the ends of a status message.
+  nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
+  KEELSON_CHECK(nghttp2_session_client_new2(&session_, callbacks, this, option) == 0);
+  nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   const nghttp2_settings_entry no_push{NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &no_push, 1);

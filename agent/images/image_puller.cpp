@@ -24,13 +24,13 @@ std::string in_milliseconds(base::Duration duration) {
   return base::format_duration(std::chrono::floor<std::chrono::milliseconds>(duration));
 }
 
-// One error as it is; several, each text once, as "[a, b]".
 // The image may be there nevertheless.
 bool is_unsure(const Error& error) {
   return error.kind() == ErrorKind::maybe_applied || error.kind() == ErrorKind::cancelled ||
          error.kind() == ErrorKind::deadline_exceeded;
 }
 
+// One error as it is; several, each text once, as "[a, b]".
 Error joined(const std::vector<Error>& errors) {
   std::vector<std::string> texts;
   for (const Error& error : errors) {

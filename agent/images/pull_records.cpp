@@ -111,7 +111,19 @@ void PullRecords::drop_intent(const std::string& image) {
 // It stays until the image is pulled again, or the agent starts again and looks what is there.
 void PullRecords::leave_intent(const std::string& image) {
   const auto found = intents_.find(image);
-  if (found != intents_.end()) --found->second.pulls;
+  if (found == intents_.end()) return;
+  --found->second.pulls;
+  found->second.unsure = true;
+}
+
+// That this pull came to nothing says nothing of another.
+void PullRecords::refuse_intent(const std::string& image) {
+  const auto found = intents_.find(image);
+  if (found != intents_.end() && found->second.unsure) {
+    --found->second.pulls;
+  } else {
+    drop_intent(image);
+  }
 }
 
 void PullRecords::keep_only(const std::set<std::string>& refs, base::SystemTime until) {
@@ -156,7 +168,9 @@ void PullRecords::take_intent(const std::string& name, const Result<std::string>
   if (!is_record_name(name)) return;
   const auto image = content.ok() ? parse_pull_intent(content.value()) : content;
   if (image.ok() && record_file_name(image.value()) == name) {
-    intents_[image.value()].on_disk = true;
+    Pending& pending = intents_[image.value()];
+    pending.on_disk = true;
+    pending.unsure = true;
     return;
   }
   unreadable_.insert(directory(true) + "/" + name);

@@ -52,14 +52,14 @@ class PullRecords {
   class Intent {
    public:
     Intent(PullRecords* owner, std::string image) : owner_(owner), image_(std::move(image)) {}
-    Intent(Intent&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), image_(std::move(other.image_)) {}
+    Intent(Intent&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), image_(std::move(other.image_)), open_(other.open_) {}
     Intent& operator=(Intent&&) = delete;
     ~Intent() {
       if (owner_ == nullptr) return;
       if (open_) {
         owner_->leave_intent(image_);
       } else {
-        owner_->drop_intent(image_);
+        owner_->refuse_intent(image_);
       }
     }
     // From now on the image may come to be on the node, until the runtime has said that it did not.
@@ -94,6 +94,7 @@ class PullRecords {
   struct Pending {
     int pulls = 0;  // that are under way
     bool on_disk = false;
+    bool unsure = false;      // of an earlier pull nobody knows what came
     std::uint64_t tries = 0;  // to write it
     std::optional<Error> failure;
   };
@@ -112,6 +113,7 @@ class PullRecords {
 
   void note_pulled(const std::string& image, const std::string& ref, const Credential* credential);
   void drop_intent(const std::string& image);
+  void refuse_intent(const std::string& image);
   void leave_intent(const std::string& image);
   void write_soon(File file);
   base::Task<void> write_changes();

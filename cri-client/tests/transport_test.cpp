@@ -54,6 +54,12 @@ TEST(Transport, EndsAsTheServerSays) {
   EXPECT_EQ(ends(answer), "0: ");
   answer.trailer_fields = {{"grpc-status", "5"}, {"grpc-message", "no container \"a%62c\"%20100%% %zz"}};
   EXPECT_EQ(ends(answer), "5: no container \"abc\" 100%% %zz");
+  answer.trailer_fields = {{"grpc-status", "2"}, {"grpc-message", " exit status 32, output: "}};
+  EXPECT_EQ(ends(answer), "2:  exit status 32, output: ") << "gRPC writes blanks as they are";
+  for (const char* status : {"-1", "5x", ""}) {
+    answer.trailer_fields = {{"grpc-status", status}};
+    EXPECT_EQ(ends(answer), "2: ") << status;
+  }
   answer = {};
   answer.only_headers = true;
   answer.headers.insert(answer.headers.end(), {{"grpc-status", "12"}, {"grpc-message", "unknown service"}});
@@ -83,6 +89,14 @@ TEST(Transport, WhatBreaksTheRulesOfGrpcFailsInOneLine) {
   EXPECT_EQ(ends(answer),
             "12: unexpected HTTP status code received from server: 404 (Not Found); transport: received unexpected "
             "content-type \"text/html\"");
+  answer = {};
+  answer.headers = {{":status", "502"}, {"content-type", "application/grpc"}};
+  answer.data = "<html><body>down</body></html>";
+  answer.trailers = false;
+  EXPECT_EQ(ends(answer), "14: unexpected HTTP status code received from server: 502 (Bad Gateway)");
+  answer.headers = {{":status", "200"}};
+  EXPECT_EQ(ends(answer),
+            "2: unexpected HTTP status code received from server: 200 (OK); malformed header: missing HTTP content-type");
   answer = {};
   answer.reset = 2;
   EXPECT_EQ(ends(answer), "13: stream terminated by RST_STREAM with error code: INTERNAL_ERROR");
@@ -160,7 +174,7 @@ TEST(Transport, CarriesLargeMessagesBothWays) {
 TEST(Transport, MessagesBeforeAStreamsEndAreHandedOver) {
   WireAnswer answer;
   for (int i = 0; i < 1000; ++i) answer.data += framed(event(std::to_string(i)));
-  answer.data += "\0\0";  // of one that never comes whole
+  answer.data += std::string(2, '\0');  // of one that never comes whole
   answer.trailer_fields = {{"grpc-status", "14"}, {"grpc-message", "shutting down"}};
   WireServer server([&](int, const std::string&, const std::string&) { return answer; });
   RealLoop real;
@@ -172,6 +186,23 @@ TEST(Transport, MessagesBeforeAStreamsEndAreHandedOver) {
   EXPECT_EQ(shown(outcome), "14: shutting down");
   ASSERT_EQ(seen.size(), 1000u);
   EXPECT_EQ(seen.back(), "999");
+  answer.trailer_fields = {{"grpc-status", "0"}};
+  EXPECT_EQ(shown(real.run(transport.read_stream(kEvents, exchange, std::nullopt, [] {}))), "13: unexpected EOF");
+}
+
+TEST(Transport, OfACallWhoseEndTheServerDoesNotTellNobodyKnowsWhatCame) {
+  for (const bool resets : {true, false}) {
+    WireAnswer answer;
+    answer.reset = resets ? 2 : 0;
+    answer.trailers = false;
+    WireServer server([&](int, const std::string&, const std::string&) { return answer; });
+    RealLoop real;
+    Transport transport(real.loop, server.path());
+    const Outcome outcome = real.run(transport.unary(kMethod, version(), 20s));
+    EXPECT_TRUE(outcome.unsure);
+    EXPECT_EQ(to_error(rpc::start_container, outcome).kind(), ErrorKind::maybe_applied);
+    EXPECT_EQ(to_error(rpc::status, outcome).kind(), ErrorKind::internal);
+  }
 }
 
 TEST(Transport, AThousandCallsShareOneConnection) {
@@ -185,12 +216,23 @@ TEST(Transport, AThousandCallsShareOneConnection) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+// The server's clock may be the first to see that the time is over.
+TEST(GrpcCall, OneThatIsCancelledAtItsDeadlineHasReachedIt) {
+  RealLoop real;
+  auto calls = std::make_shared<RunningCalls>(real.loop);
+  GrpcCall call(calls, kMethod, framed(""), {GrpcCall::Shape::unary, std::chrono::steady_clock::now(), 1024});
+  call.closed(base::kHttp2Cancel);
+  EXPECT_EQ(shown(call.outcome()), "4: context deadline exceeded");
+}
+
 TEST(GrpcCall, FindsMessagesHoweverTheirBytesCome) {
   RealLoop real;
   const std::string data = framed(event("one")) + framed("") + framed(event("three"));
   for (std::size_t step = 1; step <= data.size(); ++step) {
     auto calls = std::make_shared<RunningCalls>(real.loop);
     GrpcCall call(calls, kEvents, framed(""), {GrpcCall::Shape::stream, std::nullopt, 1024});
+    call.header(":status", "200");
+    call.header("content-type", "application/grpc");
     std::vector<std::string> seen;
     pb::ContainerEventResponse next;
     for (std::size_t at = 0; at < data.size(); at += step) {

@@ -491,6 +491,13 @@ TEST_F(ManyPulls, ThatAreGivenUpLeaveAnIntentOnlyIfTheyHadBegun) {
   world.clock.advance(1s);
   ASSERT_EQ(world.image_files.files.size(), 1u);
   EXPECT_THAT(world.image_files.files.begin()->second, ::testing::HasSubstr("\"i0:1\""));
+  // That another is refused it says nothing of the first.
+  world.cri.inject({"pull_image", "i0", FakeFault::Kind::fails, Error(ErrorKind::permission_denied, "401"), 1});
+  begin(1);
+  world.clock.advance(1s);
+  workers->cancel("i0:1");
+  world.clock.advance(1min);
+  ASSERT_EQ(world.image_files.files.size(), 1u);
   begin(1);
   world.clock.advance(1min);
   ASSERT_EQ(world.image_files.files.size(), 1u);
