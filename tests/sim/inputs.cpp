@@ -311,7 +311,9 @@ void Inputs::disk_fault() {
                          fault.call == "stage_volume" || fault.call == "unstage_volume" ||
                          fault.call == "find_volumes" || fault.call == "read_claim";
   if (about_all) fault.about.clear();
-  if (fault.call == "read_host_file") world_.begin_trouble("calls");
+  // Every pod waits for these; until one that hangs comes back, for minutes.
+  if (fault.call == "find_volumes") fault.kind = FakeFault::Kind::fails;
+  if (fault.call == "read_host_file" || fault.call == "find_volumes") world_.begin_trouble("calls");
   tell("disk call " + fault.call + " of " + fault.about + " " + kFaultNames[static_cast<int>(fault.kind)] + " " +
        std::to_string(fault.times) + " times");
   world_.disk.faults.push_back(fault);

@@ -355,6 +355,14 @@ std::optional<std::vector<std::string>> VolumeManager::in_use() const {
   return std::vector<std::string>(names.begin(), names.end());
 }
 
+void VolumeManager::each_mounted(const SeeMounted& see) const {
+  for (const auto& [uid, pod] : pods_) {
+    for (const auto& [outer, mount] : pod->volumes) {
+      if (mount->state == State::mounted) see(outer, *mount->spec, mount->result);
+    }
+  }
+}
+
 bool VolumeManager::holds(const std::string& uid) const {
   if (!restored_) return true;
   const auto found = pods_.find(uid);

@@ -81,6 +81,10 @@ class VolumeManager {
   // All sources of pods have spoken: what was found on the node and nobody uses may go.
   void pods_known();
 
+  // What is mounted, by its name in the pod.
+  using SeeMounted = std::function<void(const std::string& outer, const VolumeSpec& spec, const MountedVolume& volume)>;
+  void each_mounted(const SeeMounted& see) const;
+
   // The Node's volumesInUse, sorted; nothing before restore() is done.
   std::optional<std::vector<std::string>> in_use() const;
   // Something of the pod may be mounted.

@@ -5,13 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "base/file.hpp"
+#include "volume/tests/deep_tree.hpp"
 #include "volume/tests/own_mounts.hpp"
 
 namespace keelson::volume {
@@ -125,33 +126,21 @@ TEST_F(FsGroup, AMissingTopOrALinkIsAnError) {
 // Deeper than there are descriptors, and than a path may be long.
 TEST_F(FsGroup, ADeepTreeNeedsFewDescriptorsAndIsChangedToItsEnd) {
   constexpr int kDepth = 3000;
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-  base::UniqueFd at(open(tree_.c_str(), O_RDONLY | O_DIRECTORY));
-  for (int i = 0; i < kDepth; ++i) {
-    ASSERT_EQ(mkdirat(at.get(), "d", 0700), 0);
-    at = base::UniqueFd(openat(at.get(), "d", O_RDONLY | O_DIRECTORY));
-    ASSERT_TRUE(at);
+  base::UniqueFd at = make_deep_tree(tree_, kDepth);
+  ASSERT_TRUE(at);
+  std::optional<Result<bool>> changed;
+  {
+    const FewDescriptors few(256);
+    changed = change(FsGroupPolicy::always);
   }
-  const rlimit few{256, before.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
-  const auto changed = change(FsGroupPolicy::always);
-  setrlimit(RLIMIT_NOFILE, &before);
-  ASSERT_TRUE(changed.ok()) << changed.error().to_string();
+  ASSERT_TRUE(changed->ok()) << changed->error().to_string();
   struct stat info {};
   ASSERT_EQ(fstat(at.get(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 02770u);
   EXPECT_EQ(info.st_gid, static_cast<gid_t>(gid()));
   EXPECT_EQ(progress_.entries, kDepth + 3);
-  // Taken apart here, level by level: a recursive removal would be as deep.
   at.reset();
-  base::UniqueFd top(open(tree_.c_str(), O_RDONLY | O_DIRECTORY));
-  for (int i = 0; i < kDepth; ++i) {
-    base::UniqueFd inner(openat(top.get(), "d", O_RDONLY | O_DIRECTORY));
-    renameat(inner.get(), "d", top.get(), "next");
-    unlinkat(top.get(), "d", AT_REMOVEDIR);
-    renameat(top.get(), "next", top.get(), "d");
-  }
+  remove_deep_tree(tree_, kDepth);
 }
 
 TEST_F(FsGroup, StopsAtMountPointsOfDirectoriesAndOfFiles) {

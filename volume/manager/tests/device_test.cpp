@@ -327,13 +327,15 @@ TEST_F(DeviceTest, ABlockVolumeSaysSoInItsEvents) {
 }
 
 TEST_F(DeviceTest, OneClaimUnderTwoNamesIsOneMount) {
-  cluster_.bind("c");
+  (*cluster_.bind("c").mutable_metadata()->mutable_annotations())["pv.beta.kubernetes.io/gid"] = "1234";
   auto pod = pod_with_claim("u1", "c");
   add_volume(*pod, "same").mutable_persistentvolumeclaim()->set_claimname("c");
   const auto mounted = mount(pod);
   ASSERT_TRUE(mounted->has_value() && (*mounted)->ok());
   EXPECT_THAT(told(), ElementsAre("stage pv-c", "mount pv-c for u1"));
   EXPECT_EQ((**mounted)->at("data"), (**mounted)->at("same"));
+  EXPECT_EQ((**mounted)->at("data").group, 1234);
+  EXPECT_EQ((**mounted)->at("data").name, "pv-c");
 }
 
 }  // namespace
