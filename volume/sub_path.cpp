@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <vector>
 
 #include "base/file.hpp"
@@ -30,15 +31,34 @@ std::vector<std::string> elements_of(const std::string& path) {
 }
 
 // errno tells why not: EXDEV when the path leads out of the volume.
-base::UniqueFd open_inside(int root, const std::string& path, std::uint64_t flags) {
+base::UniqueFd open_inside(int root, const std::string& path, std::uint64_t flags, std::uint64_t more_rules = 0) {
   open_how how{};
   how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | more_rules;
   for (int i = 0; i < kTries; ++i) {
     const long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
     if (fd >= 0 || errno != EAGAIN) return base::UniqueFd(static_cast<int>(fd));
   }
   return {};
+}
+
+// A link may lead by an absolute path to where it stays inside: followed by the host's names, what it leads to is walked
+// once more without any link, so that nobody can change it meanwhile (contract 04 §14).
+base::UniqueFd open_resolved(int root, const SubPath& wanted) {
+  std::error_code error;
+  const std::filesystem::path top = std::filesystem::canonical(wanted.volume_path, error);
+  std::filesystem::path real;
+  if (!error) real = std::filesystem::canonical(top / wanted.path, error);
+  if (error) {
+    errno = error.value();
+    return {};
+  }
+  const std::filesystem::path inside = real.lexically_relative(top);
+  if (inside.empty() || *inside.begin() == "..") {
+    errno = EXDEV;
+    return {};
+  }
+  return open_inside(root, inside.string(), O_PATH, RESOLVE_NO_SYMLINKS);
 }
 
 Error failed(const std::string& what, const SubPath& wanted) {
@@ -146,6 +166,7 @@ std::optional<SubPathFailure> prepare_sub_path(const SubPath& wanted, Mounts& mo
     }
     source = open_inside(root.get(), wanted.path, O_PATH);
   }
+  if (!source && errno == EXDEV) source = open_resolved(root.get(), wanted);
   if (!source) return failure("prepare subPath", wanted, failed("opening", wanted));
   if (Status bound = bind_to_target(source.get(), wanted, mounts); !bound.ok()) {
     return failure("prepare subPath", wanted, std::move(bound).error());

@@ -4,11 +4,9 @@
 #include <sys/stat.h>
 
 #include <filesystem>
-#include <sstream>
 
 #include "base/sha256.hpp"
-#include "tests/integration/cluster_node.hpp"
-#include "tests/support/csi/driver_process.hpp"
+#include "tests/integration/volumes_node.hpp"
 
 namespace keelson::integration {
 namespace {
@@ -16,106 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using fakes::CsiDriverProcess;
 
-class Volumes : public ClusterTest {
- protected:
-  void SetUp() override {
-    ClusterTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    before_ = mounts_here();
-    driver_.emplace(directory + "/driver", directory + "/root/plugins_registry");
-  }
-  void TearDown() override {
-    driver_.reset();
-    ClusterTest::TearDown();
-  }
-
-  // The lines of the mount table that speak of this test's directory, without what changes from mount to mount.
-  std::vector<std::string> mounts_here() const {
-    std::vector<std::string> lines;
-    std::istringstream table(read_text("/proc/self/mountinfo"));
-    for (std::string line; std::getline(table, line);) {
-      if (line.find(directory) == std::string::npos) continue;
-      std::istringstream fields(line);
-      std::string id, parent, device, root, path;
-      fields >> id >> parent >> device >> root >> path;
-      lines.push_back(path);
-    }
-    std::sort(lines.begin(), lines.end());
-    return lines;
-  }
-  // A claim that is bound to a volume of this source.
-  void bind(const std::string& name, const json& source, json more = json::object()) {
-    apply({{"apiVersion", "v1"},
-           {"kind", "PersistentVolumeClaim"},
-           {"metadata", {{"name", name}, {"namespace", "default"}}},
-           {"spec",
-            {{"accessModes", {"ReadWriteOnce"}},
-             {"volumeName", "pv-" + name},
-             {"volumeMode", "Filesystem"},
-             {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}});
-    const std::string uid = field("pvc", name, "{.metadata.uid}");
-    ASSERT_NE(uid, "") << last_error;
-    json spec = {
-        {"capacity", {{"storage", "1Gi"}}},
-        {"accessModes", {"ReadWriteOnce"}},
-        {"volumeMode", "Filesystem"},
-        {"claimRef", {{"kind", "PersistentVolumeClaim"}, {"namespace", "default"}, {"name", name}, {"uid", uid}}}};
-    spec.update(source);
-    spec.update(more);
-    apply({{"apiVersion", "v1"}, {"kind", "PersistentVolume"}, {"metadata", {{"name", "pv-" + name}}}, {"spec", spec}});
-    ASSERT_NE(kubectl({"patch", "pvc", name, "--subresource=status", "--type=merge", "-p",
-                       R"({"status":{"phase":"Bound","accessModes":["ReadWriteOnce"],"capacity":{"storage":"1Gi"}}})"}),
-              "")
-        << last_error;
-  }
-  json csi_source(const std::string& handle) const {
-    return {{"csi", {{"driver", CsiDriverProcess::name}, {"volumeHandle", handle}}}};
-  }
-  void register_driver(bool attach_required, json more = json::object()) {
-    json spec = {{"attachRequired", attach_required}};
-    spec.update(more);
-    apply({{"apiVersion", "storage.k8s.io/v1"},
-           {"kind", "CSIDriver"},
-           {"metadata", {{"name", CsiDriverProcess::name}}},
-           {"spec", spec}});
-    driver_->start();
-    ASSERT_TRUE(eventually("the driver to be entered in the CSINode", [&] {
-      return kubectl({"get", "csinodes", "-o", "jsonpath={.items[*].spec.drivers[*].name}"})
-                 .find(CsiDriverProcess::name) != std::string::npos;
-    }));
-  }
-  json claim_volume(const std::string& name) const {
-    return {{"name", name}, {"persistentVolumeClaim", {{"claimName", name}}}};
-  }
-  // A pod that writes its name into each volume and goes on while it can.
-  json writer(const std::string& name, const std::vector<std::string>& volumes, const json& sources,
-              json spec = json::object()) const {
-    json container = shell("main", "for v in /v/*; do echo " + name + " > $v/by || exit 1; done; " + kSleep);
-    container["volumeMounts"] = json::array();
-    for (const auto& volume : volumes) {
-      container["volumeMounts"].push_back({{"name", volume}, {"mountPath", "/v/" + volume}});
-    }
-    spec["volumes"] = sources;
-    return pod(name, {container}, spec);
-  }
-  void remove(const std::string& name) {
-    ASSERT_NE(kubectl({"delete", "pod", name, "--wait=false"}), "") << last_error;
-    ASSERT_TRUE(eventually("pod " + name + " to be gone", [&] { return is_gone("pod", name); }));
-  }
-  // What the driver was asked about volumes.
-  std::vector<std::string> calls() const {
-    std::vector<std::string> out = driver_->methods();
-    std::erase_if(out, [](const auto& name) { return !name.starts_with("Node") || name == "NodeGetInfo"; });
-    return out;
-  }
-  std::string events() { return kubectl({"get", "events", "-o", "jsonpath={.items[*].message}"}); }
-  bool mount_table_is_as_it_was() {
-    return eventually("the mount table to be as it was", [&] { return mounts_here() == before_; });
-  }
-
-  std::optional<CsiDriverProcess> driver_;
-  std::vector<std::string> before_;
-};
+class Volumes : public VolumesTest {};
 
 TEST_F(Volumes, OfEachLocalTypeServeAUserWhoIsNotRootAndLeaveNothingMounted) {
   fs::create_directories(directory + "/disk");
@@ -138,7 +37,7 @@ TEST_F(Volumes, OfEachLocalTypeServeAUserWhoIsNotRootAndLeaveNothingMounted) {
   EXPECT_EQ(::stat((pod_directory(uid) + "/volumes/kubernetes.io~empty-dir/memory/by").c_str(), &info), 0);
   remove("web");
   EXPECT_TRUE(eventually("its directory to go", [&] { return !exists(pod_directory(uid)); }));
-  EXPECT_TRUE(mount_table_is_as_it_was());
+  EXPECT_TRUE(node_is_as_it_was());
   EXPECT_EQ(read_text(directory + "/disk/by"), "web\n") << "what it wrote is nobody's to remove";
 }
 
@@ -171,8 +70,7 @@ TEST_F(Volumes, OfACsiDriverAreStagedPublishedAndTakenBackAlsoByAnAgentThatWasKi
     const auto methods = calls();
     return !methods.empty() && methods.back() == "NodeUnstageVolume";
   }));
-  EXPECT_TRUE(mount_table_is_as_it_was());
-  EXPECT_FALSE(exists(pod_directory(uid)));
+  EXPECT_TRUE(node_is_as_it_was());
   EXPECT_EQ(read_text(driver_->content("vol-1") + "/by"), "one\n");
 }
 
@@ -213,7 +111,7 @@ TEST_F(Volumes, ThatMustBeAttachedAreAskedForAndWaitedFor) {
   EXPECT_TRUE(eventually("the Node to let go of it", [&] {
     return field("node", node, "{.status.volumesInUse}").find(unique) == std::string::npos;
   }));
-  EXPECT_TRUE(mount_table_is_as_it_was());
+  EXPECT_TRUE(node_is_as_it_was());
 }
 
 TEST_F(Volumes, OfADriverInlineAreToldOfThePodAndGoWithIt) {
@@ -225,7 +123,7 @@ TEST_F(Volumes, OfADriverInlineAreToldOfThePodAndGoWithIt) {
   EXPECT_NE(driver_->requests().back().dump().find("\"csi.storage.k8s.io/pod.name\":\"one\""), std::string::npos);
   remove("one");
   EXPECT_EQ(calls().back(), "NodeUnpublishVolume");
-  EXPECT_TRUE(mount_table_is_as_it_was());
+  EXPECT_TRUE(node_is_as_it_was());
 }
 
 TEST_F(Volumes, ThatCannotBeHadAreToldOfAndKeepNoOtherPodWaiting) {
@@ -249,7 +147,7 @@ TEST_F(Volumes, ThatCannotBeHadAreToldOfAndKeepNoOtherPodWaiting) {
   bind("late", {{"local", {{"path", directory + "/late"}}}});
   EXPECT_TRUE(eventually("the pod whose claim came late", [&] { return pod_is_ready("early"); }));
   for (const char* name : {"stuck", "early", "odd", "fine"}) remove(name);
-  EXPECT_TRUE(mount_table_is_as_it_was());
+  EXPECT_TRUE(node_is_as_it_was());
 }
 
 }  // namespace

@@ -113,6 +113,19 @@ TEST_F(SubPaths, NothingLeadsOutOfTheVolume) {
   EXPECT_FALSE(base::path_exists(volume() + "/gone"));
 }
 
+TEST_F(SubPaths, AnAbsoluteLinkIsFollowedWhereItStaysInside) {
+  ASSERT_TRUE(base::make_directories(volume() + "/..v2/x", 0755).ok());
+  ASSERT_TRUE(base::make_directories(top_ + "/outside", 0755).ok());
+  fs::create_symlink(volume() + "/..v2", volume() + "/current");
+  fs::create_symlink(top_ + "/outside", volume() + "/away");
+  fs::create_symlink(volume() + "/none", volume() + "/dangling");
+  EXPECT_EQ(prepare("current/x"), "");
+  EXPECT_THAT(mounts_.bound, ElementsAre(Pair(target(), fs::canonical(volume() + "/..v2/x").string())));
+  EXPECT_THAT(prepare("away", 1), HasSubstr("Invalid cross-device link"));
+  EXPECT_THAT(prepare("dangling", 1), HasSubstr("No such file or directory"));
+  EXPECT_EQ(mounts_.bound.size(), 1u);
+}
+
 TEST_F(SubPaths, AFileInTheWayIsAnError) {
   ASSERT_TRUE(base::write_file(volume() + "/file", "x", 0600).ok());
   EXPECT_THAT(prepare("file/a"), HasSubstr("failed to prepare subPath"));
