@@ -1,4 +1,5 @@
-// Texts as Go prints them, which users know from the kubelet. Pure, any thread. Source: Go, packages strconv and syscall.
+// Texts as Go prints them, which users know from the kubelet. Pure, any thread. Source: Go, packages strconv and
+// syscall.
 #pragma once
 
 #include <string>

@@ -21,10 +21,20 @@ enum Code {
 };
 
 // By RFC 9113 §7.
-constexpr const char* kHttp2Errors[] = {
-    "NO_ERROR",       "PROTOCOL_ERROR",    "INTERNAL_ERROR",    "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT",
-    "STREAM_CLOSED",  "FRAME_SIZE_ERROR",  "REFUSED_STREAM",    "CANCEL",             "COMPRESSION_ERROR",
-    "CONNECT_ERROR",  "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"};
+constexpr const char* kHttp2Errors[] = {"NO_ERROR",
+                                        "PROTOCOL_ERROR",
+                                        "INTERNAL_ERROR",
+                                        "FLOW_CONTROL_ERROR",
+                                        "SETTINGS_TIMEOUT",
+                                        "STREAM_CLOSED",
+                                        "FRAME_SIZE_ERROR",
+                                        "REFUSED_STREAM",
+                                        "CANCEL",
+                                        "COMPRESSION_ERROR",
+                                        "CONNECT_ERROR",
+                                        "ENHANCE_YOUR_CALM",
+                                        "INADEQUATE_SECURITY",
+                                        "HTTP_1_1_REQUIRED"};
 
 struct HttpStatus {
   int status;
@@ -131,7 +141,8 @@ std::optional<GrpcPrefix> read_grpc_prefix(std::string_view data) {
 std::string grpc_timeout(Duration left) {
   // At most eight digits, and rounded up: the server must not be the first to give up.
   constexpr std::int64_t kMost = 99'999'999;
-  const std::int64_t microseconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::microseconds>(left).count());
+  const std::int64_t microseconds =
+      std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::microseconds>(left).count());
   if (microseconds <= kMost) return std::to_string(microseconds) + "u";
   const std::int64_t milliseconds = (microseconds + 999) / 1000;
   if (milliseconds <= kMost) return std::to_string(milliseconds) + "m";

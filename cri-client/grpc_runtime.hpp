@@ -2,10 +2,10 @@
 //
 // Owner: main() or a test. Thread: the loop. Connections are made at the first call and at the first after they were
 // lost; no call that the runtime may have seen is sent again. Stops: stop(), also done by the destructor, refuses new
-// calls and ends running ones with `cancelled`. Fails: as cri-client/runtime.hpp says. Errors' text is "rpc error: code = X desc = ...",
-// Error::code() the gRPC code; exceptions, by contract 02 §1: PullImage with code Unknown gives the bare message,
-// ExecSync that ran out of time `command "ARGV" timed out`. A broken connection under a call that changes something is
-// `maybe_applied`, one that could not be made `unavailable`. Source: contract 02 §1, 02a.
+// calls and ends running ones with `cancelled`. Fails: as cri-client/runtime.hpp says. Errors' text is "rpc error: code
+// = X desc = ...", Error::code() the gRPC code; exceptions, by contract 02 §1: PullImage with code Unknown gives the
+// bare message, ExecSync that ran out of time `command "ARGV" timed out`. A broken connection under a call that changes
+// something is `maybe_applied`, one that could not be made `unavailable`. Source: contract 02 §1, 02a.
 #pragma once
 
 #include <functional>

@@ -159,7 +159,8 @@ Link::~Link() {
 void Link::start(std::chrono::milliseconds patience) {
   patience_.expires_after(patience);
   patience_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (!error && !self->settled_) self->close("connection error: desc = \"error reading server preface: i/o timeout\"");
+    if (!error && !self->settled_)
+      self->close("connection error: desc = \"error reading server preface: i/o timeout\"");
   });
   flush_soon();
   read_on();
@@ -327,8 +328,9 @@ void Link::close_when_done() {
   if (closed_) return;
   const bool alive = nghttp2_session_want_read(session_) != 0 || nghttp2_session_want_write(session_) != 0;
   if (alive && !(retired_ && streams_.empty())) return;
-  close(engine_says_.empty() ? "connection error: desc = \"the server ended the connection\""
-                             : "connection error: desc = \"what the server sends is not HTTP/2: " + engine_says_ + "\"");
+  close(engine_says_.empty()
+            ? "connection error: desc = \"the server ended the connection\""
+            : "connection error: desc = \"what the server sends is not HTTP/2: " + engine_says_ + "\"");
 }
 
 void Link::close(const std::string& why) {

@@ -1,10 +1,10 @@
 // Link: one HTTP/2 connection on a unix socket, with many calls side by side. Module-internal.
 //
-// nghttp2 is the engine; the socket is on the loop, so that a call costs neither a thread nor a wake-up of one. Calls wait
-// until the server has shown itself by its SETTINGS. What calls have to send in one turn of the loop goes out at once.
-// Owner: its Transport, and the handlers of its socket until close(). Thread: the loop. Stops: close(), which ends all
-// its calls as broken; it closes itself when the peer goes or breaks the protocol. A server that says GOAWAY keeps its
-// running calls and gets no more. Source: RFC 9113, "gRPC over HTTP/2".
+// nghttp2 is the engine; the socket is on the loop, so that a call costs neither a thread nor a wake-up of one. Calls
+// wait until the server has shown itself by its SETTINGS. What calls have to send in one turn of the loop goes out at
+// once. Owner: its Transport, and the handlers of its socket until close(). Thread: the loop. Stops: close(), which
+// ends all its calls as broken; it closes itself when the peer goes or breaks the protocol. A server that says GOAWAY
+// keeps its running calls and gets no more. Source: RFC 9113, "gRPC over HTTP/2".
 #pragma once
 
 #include <boost/asio/local/stream_protocol.hpp>

@@ -1,10 +1,10 @@
 // Transport: gRPC calls to one unix socket.
 //
-// One connection carries all calls, side by side; it is made at the first call, and anew at the first after it was lost.
-// A call that the server has seen nothing of when its connection goes is sent once more. Owner: GrpcRuntime, or whoever
-// calls a plugin. Thread: the loop. Cancelling the awaiting task cancels the call. Stops: stop(), also done by the
-// destructor, refuses new calls and ends the running ones at once. Fails: every failure is an Outcome. Source: contract
-// 02 §1; "gRPC over HTTP/2"; docs/architecture.md "gRPC".
+// One connection carries all calls, side by side; it is made at the first call, and anew at the first after it was
+// lost. A call that the server has seen nothing of when its connection goes is sent once more. Owner: GrpcRuntime, or
+// whoever calls a plugin. Thread: the loop. Cancelling the awaiting task cancels the call. Stops: stop(), also done by
+// the destructor, refuses new calls and ends the running ones at once. Fails: every failure is an Outcome. Source:
+// contract 02 §1; "gRPC over HTTP/2"; docs/architecture.md "gRPC".
 #pragma once
 
 #include <functional>

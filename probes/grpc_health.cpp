@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "base/duration.hpp"
+#include "base/go_text.hpp"
 #include "base/grpc.hpp"
 #include "probes/connection.hpp"
-#include "base/go_text.hpp"
 #include "probes/grpc_message.hpp"
 
 namespace keelson::probes {

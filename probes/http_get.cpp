@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "probes/connection.hpp"
 #include "base/go_text.hpp"
+#include "probes/connection.hpp"
 
 namespace keelson::probes {
 namespace {
@@ -98,7 +98,8 @@ void prepare_next(const Url& from, const Url& to, const std::string& location, b
 base::Task<HttpOutcome> http_get(Network& network, HttpGet given) {
   Limit limit(network.deadlines(), given.limit);
   if (const std::string* bad = bad_header(given.headers)) {
-    co_return failed(given.url.text(), "net/http: invalid header field value for " + base::go_quote(canonical_header(*bad)));
+    co_return failed(given.url.text(),
+                     "net/http: invalid header field value for " + base::go_quote(canonical_header(*bad)));
   }
   const std::string first_host = given.url.host;
   const bool own_referer = find_header(given.headers, "Referer") != nullptr;

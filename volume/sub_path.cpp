@@ -42,8 +42,8 @@ base::UniqueFd open_inside(int root, const std::string& path, std::uint64_t flag
   return {};
 }
 
-// A link may lead by an absolute path to where it stays inside: followed by the host's names, what it leads to is walked
-// once more without any link, so that nobody can change it meanwhile (contract 04 §14).
+// A link may lead by an absolute path to where it stays inside: followed by the host's names, what it leads to is
+// walked once more without any link, so that nobody can change it meanwhile (contract 04 §14).
 base::UniqueFd open_resolved(int root, const SubPath& wanted) {
   std::error_code error;
   const std::filesystem::path top = std::filesystem::canonical(wanted.volume_path, error);

@@ -5,11 +5,11 @@
 //
 // All files are read once at the start; after that memory is what counts and one task writes what has changed, one file
 // after another, again after a while what could not be written. An intent is on the disk before its pull begins and
-// goes only when the record of the pull is there, or the runtime has refused it; it stays when nobody knows what came of
-// the pull (its pod was deleted, the runtime went away). So a crash never makes a private image look preloaded: intents
-// that are found at the start and whose image the runtime has become records that let nobody in. Files that cannot be
-// read count as records of the same kind. Owner: PodEngine. Thread: the loop. Stops: with the gate it was started in.
-// What fails: intend(), when the intent cannot be written; nothing else. Source: contract 02 §16.3.
+// goes only when the record of the pull is there, or the runtime has refused it; it stays when nobody knows what came
+// of the pull (its pod was deleted, the runtime went away). So a crash never makes a private image look preloaded:
+// intents that are found at the start and whose image the runtime has become records that let nobody in. Files that
+// cannot be read count as records of the same kind. Owner: PodEngine. Thread: the loop. Stops: with the gate it was
+// started in. What fails: intend(), when the intent cannot be written; nothing else. Source: contract 02 §16.3.
 #pragma once
 
 #include <list>
@@ -52,7 +52,8 @@ class PullRecords {
   class Intent {
    public:
     Intent(PullRecords* owner, std::string image) : owner_(owner), image_(std::move(image)) {}
-    Intent(Intent&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), image_(std::move(other.image_)), open_(other.open_) {}
+    Intent(Intent&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), image_(std::move(other.image_)), open_(other.open_) {}
     Intent& operator=(Intent&&) = delete;
     ~Intent() {
       if (owner_ == nullptr) return;

@@ -24,8 +24,8 @@ struct ResolvedVolume {
   bool selinux_relabel = false;  // managed, supports relabelling, and not labelled yet
   // Image volumes: {image: pulled ref, user_specified_image}; host_path stays empty, every mount is read-only.
   std::optional<cri::ImageSpec> image;
-  bool block = false;  // `host_path` leads to a device, for volumeDevices
-  std::string name;    // NAME in paths: that of the PersistentVolume; empty: as the pod names it
+  bool block = false;                 // `host_path` leads to a device, for volumeDevices
+  std::string name;                   // NAME in paths: that of the PersistentVolume; empty: as the pod names it
   std::optional<std::int64_t> group;  // that its PersistentVolume asks for
 };
 using ResolvedVolumes = std::map<std::string, ResolvedVolume>;  // by volume name

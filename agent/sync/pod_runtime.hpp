@@ -76,8 +76,8 @@ class PodRuntime {
     ObservedPtr observed;
     Plan plan;
     ResolvedVolumes volumes;
-    Journal* journal = nullptr;           // outlives the call
-    RestartBackoff* backoff = nullptr;    // outlives the call
+    Journal* journal = nullptr;               // outlives the call
+    RestartBackoff* backoff = nullptr;        // outlives the call
     std::function<void()> sandbox_ready;      // called as soon as a new sandbox stands
     std::function<void()> container_started;  // likewise
   };

@@ -1,8 +1,8 @@
 // GrpcChannels: base::RpcChannels over cri-client's transport.
 //
-// Each call makes a connection of its own, which goes with it, as the contract wants it of CSI calls; so nothing here can
-// grow old, and nothing needs to be stopped. Owner: the agent's wiring. Thread: the loop. What fails: RpcOutcome. Source:
-// contract 04 §22.
+// Each call makes a connection of its own, which goes with it, as the contract wants it of CSI calls; so nothing here
+// can grow old, and nothing needs to be stopped. Owner: the agent's wiring. Thread: the loop. What fails: RpcOutcome.
+// Source: contract 04 §22.
 #pragma once
 
 #include <string>

@@ -25,9 +25,9 @@ base::Task<Result<volume::HostVolume>> write(volume::DiskWork& work, const std::
   const std::string name = projection.name;
   auto shared = std::make_shared<const volume::Projection>(std::move(projection));
   return work.on_own_volume<volume::HostVolume>("write volume " + name + " of pod " + uid, uid, name, kLimit,
-                                            [uid, shared, options = std::move(options)](volume::Mounts& mounts) {
-                                              return volume::set_up_projection(uid, *shared, options, mounts);
-                                            });
+                                                [uid, shared, options = std::move(options)](volume::Mounts& mounts) {
+                                                  return volume::set_up_projection(uid, *shared, options, mounts);
+                                                });
 }
 
 }  // namespace

@@ -99,9 +99,9 @@ base::Task<Status> VolumesAdapter::prepare_sub_path(api::PodPtr pod, SubPathRequ
 base::Task<Result<VolumesAdapter::SubPathOutcome>> VolumesAdapter::bind_sub_path(std::string uid, std::string name,
                                                                                  volume::SubPath wanted) {
   return work_.on_sub_path<SubPathOutcome>("bind sub-path of volume " + name, uid, name, kSubPathLimit,
-                                         [wanted = std::move(wanted)](volume::Mounts& mounts) {
-                                           return Result<SubPathOutcome>(volume::prepare_sub_path(wanted, mounts));
-                                         });
+                                           [wanted = std::move(wanted)](volume::Mounts& mounts) {
+                                             return Result<SubPathOutcome>(volume::prepare_sub_path(wanted, mounts));
+                                           });
 }
 
 base::Task<Status> VolumesAdapter::unmount(std::string uid) {

@@ -95,8 +95,9 @@ TEST(Transport, WhatBreaksTheRulesOfGrpcFailsInOneLine) {
   answer.trailers = false;
   EXPECT_EQ(ends(answer), "14: unexpected HTTP status code received from server: 502 (Bad Gateway)");
   answer.headers = {{":status", "200"}};
-  EXPECT_EQ(ends(answer),
-            "2: unexpected HTTP status code received from server: 200 (OK); malformed header: missing HTTP content-type");
+  EXPECT_EQ(
+      ends(answer),
+      "2: unexpected HTTP status code received from server: 200 (OK); malformed header: missing HTTP content-type");
   answer = {};
   answer.reset = 2;
   EXPECT_EQ(ends(answer), "13: stream terminated by RST_STREAM with error code: INTERNAL_ERROR");
@@ -150,7 +151,8 @@ TEST(Transport, GoAwayLetsRunningCallsEndAndTheNextGetAnotherConnection) {
   RealLoop real;
   Transport transport(real.loop, server.path());
   EXPECT_TRUE(real.run(transport.unary(kMethod, version(), 20s)).ok());
-  EXPECT_EQ(shown(real.run(transport.read_stream(kEvents, std::make_shared<Exchange<pb::GetEventsRequest, pb::ContainerEventResponse>>(), 20s, [] {}))),
+  EXPECT_EQ(shown(real.run(transport.read_stream(
+                kEvents, std::make_shared<Exchange<pb::GetEventsRequest, pb::ContainerEventResponse>>(), 20s, [] {}))),
             "14 unseen: stream terminated by RST_STREAM with error code: REFUSED_STREAM");
   EXPECT_TRUE(real.run(transport.unary(kMethod, version(), 20s)).ok());
   EXPECT_EQ(server.connections(), 2);
@@ -181,8 +183,8 @@ TEST(Transport, MessagesBeforeAStreamsEndAreHandedOver) {
   Transport transport(real.loop, server.path());
   auto exchange = std::make_shared<Exchange<pb::GetEventsRequest, pb::ContainerEventResponse>>();
   std::vector<std::string> seen;
-  const auto outcome = real.run(transport.read_stream(
-      kEvents, exchange, std::nullopt, [&] { seen.push_back(exchange->response.container_id()); }));
+  const auto outcome = real.run(transport.read_stream(kEvents, exchange, std::nullopt,
+                                                      [&] { seen.push_back(exchange->response.container_id()); }));
   EXPECT_EQ(shown(outcome), "14: shutting down");
   ASSERT_EQ(seen.size(), 1000u);
   EXPECT_EQ(seen.back(), "999");

@@ -1,8 +1,8 @@
-// WireServer: an HTTP/2 server on a unix socket that does on each stream what a test's script says, down to what no real
-// gRPC server does.
+// WireServer: an HTTP/2 server on a unix socket that does on each stream what a test's script says, down to what no
+// real gRPC server does.
 //
-// Owner: the test. A thread of its own serves connections, one after another; the script runs there. Streams answer when
-// their request has come whole.
+// Owner: the test. A thread of its own serves connections, one after another; the script runs there. Streams answer
+// when their request has come whole.
 #pragma once
 
 #include <atomic>

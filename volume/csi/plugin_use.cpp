@@ -158,11 +158,9 @@ Task<Result<std::string>> CsiPlugin::resolve(std::string path) {
 }
 
 Task<Status> CsiPlugin::apply_group(CsiPublish wanted, std::string path) {
-  return on_disk<void>(
-      path, "apply fsGroup to a CSI volume", kGroupLimit,
-      [path, group = *wanted.fs_group, policy = wanted.fs_group_change_policy, progress = wanted.progress] {
-        return apply_csi_fs_group(path, group, policy, *progress);
-      });
+  return on_disk<void>(path, "apply fsGroup to a CSI volume", kGroupLimit,
+                       [path, group = *wanted.fs_group, policy = wanted.fs_group_change_policy,
+                        progress = wanted.progress] { return apply_csi_fs_group(path, group, policy, *progress); });
 }
 
 void CsiPlugin::tell_left(const std::string& path, const Status& cleaned) {

@@ -30,9 +30,9 @@ base::Task<Result<HostVolume>> set_up_empty_dir(DiskWork& work, const MountOrder
   const VolumeSpec& spec = order.spec;
   const std::string& uid = spec.pod->metadata().uid();
   return work.on_own_volume<HostVolume>("set up emptyDir " + spec.name + " of pod " + uid, uid, spec.name, kLimit,
-                                    [spec, options = std::move(options)](Mounts& mounts) {
-                                      return set_up_volume(*spec.pod, spec.volume(), options, mounts);
-                                    });
+                                        [spec, options = std::move(options)](Mounts& mounts) {
+                                          return set_up_volume(*spec.pod, spec.volume(), options, mounts);
+                                        });
 }
 
 const api::core::HostPathVolumeSource& host_path_of(const VolumeSpec& spec) {

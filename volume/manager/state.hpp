@@ -17,8 +17,8 @@ struct VolumeManager::Device {
   bool attachable = false;
   State state = State::absent;
   std::string device_path;
-  bool restored = false;  // found after a restart, and not mounted since
-  base::Semaphore lock;   // one operation at a time
+  bool restored = false;                    // found after a restart, and not mounted since
+  base::Semaphore lock;                     // one operation at a time
   std::shared_ptr<base::Semaphore> serial;  // of those that may not be mounted side by side
   base::Backoff backoff = volume_backoff();
   base::Notification bell;

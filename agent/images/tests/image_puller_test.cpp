@@ -480,7 +480,8 @@ TEST_F(ManyPulls, CanBeWatched) {
   EXPECT_THAT(states(), IsEmpty());
 }
 
-// Of the one that the runtime was asked for, nobody knows what came: it must not pass for an image that anybody may use.
+// Of the one that the runtime was asked for, nobody knows what came: it must not pass for an image that anybody may
+// use.
 TEST_F(ManyPulls, ThatAreGivenUpLeaveAnIntentOnlyIfTheyHadBegun) {
   world.cri.inject({"pull_image", "i0", FakeFault::Kind::hangs, Error(ErrorKind::internal, "x"), 1});
   begin(2);
