@@ -95,7 +95,7 @@ struct LinkCallbacks {
     GrpcCall* call = self(user).find(stream);
     if (call == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     const std::size_t size = std::min(room, call->request().size() - call->sent);
-    std::memcpy(to, call->request().data() + call->sent, size);
+    std::copy_n(call->request().data() + call->sent, size, to);
     call->sent += size;
     if (call->sent == call->request().size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(size);

@@ -152,7 +152,7 @@ ssize_t Call::read_request(nghttp2_session*, std::int32_t, std::uint8_t* to, std
                            nghttp2_data_source*, void* user) {
   Call& own = self(user);
   const std::size_t size = std::min(room, own.request_.size() - own.sent_);
-  std::memcpy(to, own.request_.data() + own.sent_, size);
+  std::copy_n(own.request_.data() + own.sent_, size, to);
   own.sent_ += size;
   if (own.sent_ == own.request_.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return static_cast<ssize_t>(size);

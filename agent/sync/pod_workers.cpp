@@ -347,7 +347,9 @@ void PodWorkers::end_again(const PodWorker& done) {
 }
 
 bool PodWorkers::abandoned(const std::string& uid) const {
-  if (wanted_.count(uid) > 0 || workers_.count(uid) > 0) return false;
+  // One that was refused may have run under an earlier agent.
+  const auto wanted = wanted_.find(uid);
+  if ((wanted != wanted_.end() && !wanted->second.refused) || workers_.count(uid) > 0) return false;
   return !knowledge_.runs || !knowledge_.runs(uid);
 }
 

@@ -102,7 +102,7 @@ base::Task<std::optional<PodCgroupValues>> CgroupsAdapter::values(api::PodPtr po
   if (!driver_) co_return std::nullopt;
   auto seen = co_await read(pod);
   if (!seen.ok()) co_return std::nullopt;
-  co_return std::move(*seen);
+  co_return *seen;
 }
 
 base::Task<Result<PodCgroupValues>> CgroupsAdapter::read(api::PodPtr pod) {

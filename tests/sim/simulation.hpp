@@ -63,6 +63,7 @@ class Simulation {
   bool end_by_itself();
   void settle();
   void come_to_rest();
+  bool changed_lately() const;
   bool lost_its_sandbox(const PodLife& pod) const;
   bool settled();
   std::string why_unsettled();

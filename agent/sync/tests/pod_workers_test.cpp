@@ -341,6 +341,24 @@ TEST_F(Workers, RemainsWhoseVolumesStayKeepTheirCgroupAndNoOther) {
   ASSERT_TRUE(world.until([&] { return world.cgroups.groups.empty(); }, 10s));
 }
 
+TEST_F(Workers, WhatAnEarlierAgentLeftOfAPodThatIsRefusedNowGoes) {
+  world.cgroups.groups = {"u1"};
+  world.volumes.mounted = {"u1"};
+  boot();
+  PodWorkers::Knowledge knowledge;
+  knowledge.admit = [](const api::PodPtr&) {
+    PodAdmission admission;
+    admission.verdict = PodAdmission::Verdict::refused;
+    admission.refusal.set_phase("Failed");
+    return admission;
+  };
+  brain->workers->set_knowledge(std::move(knowledge));
+  brain->set_pods({make_wanted("u1")});
+  world.run(brain->workers->housekeep());
+  EXPECT_TRUE(world.until([&] { return world.cgroups.groups.empty() && world.volumes.mounted.empty(); }, 10s));
+  EXPECT_THAT(brain->workers->workers(), IsEmpty());
+}
+
 TEST_F(Workers, APodOfTheRuntimeThatNobodyWantsEndsOnlyWhenAllSourcesHaveSpoken) {
   boot().set_pods({make_wanted("u1")});
   ASSERT_TRUE(runs("u1"));
