@@ -332,7 +332,7 @@ void PodWorkers::saw_runtime_pod(const ObservedPtr& observed) {
 
 // How it ended stays as it is.
 void PodWorkers::end_again(const PodWorker& done) {
-  const api::PodPtr pod = done.pod();
+  const std::string uid = done.pod()->metadata().uid();
   const api::core::PodStatus& status = done.status();
   Termination termination{"something of it runs after its end", std::chrono::seconds(1), std::nullopt};
   if (is_terminal(status)) termination.forced = ForcedEnd{status.phase(), status.reason(), status.message(), ""};
@@ -340,10 +340,9 @@ void PodWorkers::end_again(const PodWorker& done) {
     termination.deleted = done.termination()->deleted;
     termination.unknown = done.termination()->unknown;
   }
-  context_.log.warning("Something of a pod runs after its end",
-                       {{"pod", pod_path(*pod)}, {"uid", pod->metadata().uid()}});
-  start_worker(pod->metadata().uid(), pod);
-  worker(pod->metadata().uid())->terminate(std::move(termination));
+  context_.log.warning("Something of a pod runs after its end", {{"pod", pod_path(*done.pod())}, {"uid", uid}});
+  start_worker(uid, done.pod());  // in its place
+  worker(uid)->terminate(std::move(termination));
 }
 
 bool PodWorkers::abandoned(const std::string& uid) const {
