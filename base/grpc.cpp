@@ -9,17 +9,6 @@
 namespace keelson::base {
 namespace {
 
-enum Code {
-  kCanceled = 1,
-  kUnknown = 2,
-  kPermissionDenied = 7,
-  kResourceExhausted = 8,
-  kUnimplemented = 12,
-  kInternal = 13,
-  kUnavailable = 14,
-  kUnauthenticated = 16,
-};
-
 // By RFC 9113 §7.
 constexpr const char* kHttp2Errors[] = {"NO_ERROR",
                                         "PROTOCOL_ERROR",
@@ -58,26 +47,26 @@ constexpr HttpStatus kHttpStatuses[] = {{200, "OK"},
 
 int code_of_http(int status) {
   switch (status) {
-    case 400: return kInternal;
-    case 401: return kUnauthenticated;
-    case 403: return kPermissionDenied;
-    case 404: return kUnimplemented;
+    case 400: return kGrpcInternal;
+    case 401: return kGrpcUnauthenticated;
+    case 403: return kGrpcPermissionDenied;
+    case 404: return kGrpcUnimplemented;
     case 429:
     case 502:
     case 503:
-    case 504: return kUnavailable;
-    default: return kUnknown;
+    case 504: return kGrpcUnavailable;
+    default: return kGrpcUnknown;
   }
 }
 
 int code_of_reset(std::uint32_t http2_error) {
   switch (http2_error) {
     case 3:  // FLOW_CONTROL_ERROR
-    case 11: return kResourceExhausted;
-    case kHttp2RefusedStream: return kUnavailable;
-    case kHttp2Cancel: return kCanceled;
-    case 12: return kPermissionDenied;
-    default: return http2_error < std::size(kHttp2Errors) ? kInternal : kUnknown;
+    case 11: return kGrpcResourceExhausted;
+    case kHttp2RefusedStream: return kGrpcUnavailable;
+    case kHttp2Cancel: return kGrpcCanceled;
+    case 12: return kGrpcPermissionDenied;
+    default: return http2_error < std::size(kHttp2Errors) ? kGrpcInternal : kGrpcUnknown;
   }
 }
 
@@ -119,7 +108,7 @@ std::string decode_message(std::string_view text) {
 int number_of(std::string_view text) {
   int out = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size() && out >= 0 ? out : static_cast<int>(kUnknown);
+  return error == std::errc() && end == text.data() + text.size() && out >= 0 ? out : static_cast<int>(kGrpcUnknown);
 }
 
 }  // namespace
@@ -164,7 +153,7 @@ int GrpcEnd::code() const {
   if (status_) return *status_;
   if (reset_ != 0) return code_of_reset(reset_);
   if (http_status_ != 200) return code_of_http(http_status_);
-  return is_grpc() ? kInternal : kUnknown;
+  return is_grpc() ? kGrpcInternal : kGrpcUnknown;
 }
 
 std::string GrpcEnd::message() const {

@@ -13,6 +13,20 @@
 
 namespace keelson::base {
 
+// google.rpc.Code: those that something comes of here.
+enum GrpcCode : int {
+  kGrpcOk = 0,
+  kGrpcCanceled = 1,
+  kGrpcUnknown = 2,
+  kGrpcDeadlineExceeded = 4,
+  kGrpcPermissionDenied = 7,
+  kGrpcResourceExhausted = 8,
+  kGrpcUnimplemented = 12,
+  kGrpcInternal = 13,
+  kGrpcUnavailable = 14,
+  kGrpcUnauthenticated = 16,
+};
+
 inline constexpr std::size_t kGrpcPrefixSize = 5;
 
 struct GrpcPrefix {

@@ -13,16 +13,14 @@ namespace asio = boost::asio;
 
 namespace {
 
-enum Code {
-  kOk = 0,
-  kCancelled = 1,
-  kDeadlineExceeded = 4,
-  kExhausted = 8,
-  kInternal = 13,
-  kUnavailable = 14,
-};
-
 constexpr std::size_t kCompactAt = 64 * 1024;
+
+// The message that `data` begins with, its prefix included, once it is there whole.
+std::optional<std::string_view> whole_message(std::string_view data) {
+  const auto prefix = base::read_grpc_prefix(data);
+  if (!prefix || data.size() < base::kGrpcPrefixSize + prefix->size) return std::nullopt;
+  return data.substr(0, base::kGrpcPrefixSize + prefix->size);
+}
 
 }  // namespace
 
@@ -45,7 +43,7 @@ base::Task<void> GrpcCall::ring() {
     throw boost::system::system_error(asio::error::operation_aborted);
   }
   if (terms_.deadline && std::chrono::steady_clock::now() >= *terms_.deadline) {
-    fail(kDeadlineExceeded, "context deadline exceeded");
+    fail(base::kGrpcDeadlineExceeded, "context deadline exceeded");
   }
 }
 
@@ -64,53 +62,47 @@ void GrpcCall::data(std::string_view bytes) {
   answer_ += bytes;
   const auto prefix = base::read_grpc_prefix(std::string_view(answer_).substr(taken_));
   if (prefix && prefix->compressed) {
-    return fail(kInternal, "grpc: compressed flag set with identity or empty encoding");
+    return fail(base::kGrpcInternal, "grpc: compressed flag set with identity or empty encoding");
   }
   if (prefix && prefix->size > terms_.largest_message) {
-    return fail(kExhausted, "grpc: received message larger than max (" + std::to_string(prefix->size) + " vs. " +
-                                std::to_string(terms_.largest_message) + ")");
+    return fail(base::kGrpcResourceExhausted, "grpc: received message larger than max (" +
+                                                  std::to_string(prefix->size) + " vs. " +
+                                                  std::to_string(terms_.largest_message) + ")");
   }
   if (terms_.shape == Shape::unary) {
     // Otherwise a server could fill the memory behind a message of legal size.
     if (prefix && answer_.size() > base::kGrpcPrefixSize + prefix->size) {
-      fail(kInternal, "cardinality violation: received a second message from a non-server-streaming RPC");
+      fail(base::kGrpcInternal, "cardinality violation: received a second message from a non-server-streaming RPC");
     }
   } else if (complete()) {
     bell_.cancel();
   }
 }
 
-bool GrpcCall::complete() const {
-  const auto rest = std::string_view(answer_).substr(taken_);
-  const auto prefix = base::read_grpc_prefix(rest);
-  return prefix && rest.size() >= base::kGrpcPrefixSize + prefix->size;
-}
+bool GrpcCall::complete() const { return whole_message(std::string_view(answer_).substr(taken_)).has_value(); }
 
 bool GrpcCall::ends_within_a_message() const {
   auto rest = std::string_view(answer_).substr(taken_);
-  while (!rest.empty()) {
-    const auto prefix = base::read_grpc_prefix(rest);
-    if (!prefix || rest.size() < base::kGrpcPrefixSize + prefix->size) return true;
-    rest.remove_prefix(base::kGrpcPrefixSize + prefix->size);
-  }
-  return false;
+  while (const auto message = whole_message(rest)) rest.remove_prefix(message->size());
+  return !rest.empty();
 }
 
 bool GrpcCall::take(google::protobuf::MessageLite& message) {
-  const bool void_answer = terms_.shape == Shape::unary ? done() && outcome_->code != kOk : done() && !ended_there_;
+  const bool void_answer =
+      terms_.shape == Shape::unary ? done() && outcome_->code != base::kGrpcOk : done() && !ended_there_;
   if (void_answer) return false;
-  const auto rest = std::string_view(answer_).substr(taken_);
-  const auto prefix = base::read_grpc_prefix(rest);
-  if (!prefix || rest.size() < base::kGrpcPrefixSize + prefix->size) return false;
-  const bool legal = !prefix->compressed && prefix->size <= terms_.largest_message;
-  if (!legal || !message.ParseFromArray(rest.data() + base::kGrpcPrefixSize, static_cast<int>(prefix->size))) {
+  const auto next = whole_message(std::string_view(answer_).substr(taken_));
+  if (!next) return false;
+  const std::string_view body = next->substr(base::kGrpcPrefixSize);
+  const bool legal = !base::read_grpc_prefix(*next)->compressed && body.size() <= terms_.largest_message;
+  if (!legal || !message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
     // A failure that the server has told counts more.
-    if (done() && outcome_->code != kOk) return false;
+    if (done() && outcome_->code != base::kGrpcOk) return false;
     outcome_.reset();
-    fail(kInternal, "grpc: failed to unmarshal the received message");
+    fail(base::kGrpcInternal, "grpc: failed to unmarshal the received message");
     return false;
   }
-  taken_ += base::kGrpcPrefixSize + prefix->size;
+  taken_ += next->size();
   return true;
 }
 
@@ -121,7 +113,7 @@ void GrpcCall::closed(std::uint32_t http2_error) {
   // The server may notice first that our time is over.
   const bool late = terms_.deadline && std::chrono::steady_clock::now() >= *terms_.deadline;
   if (http2_error == base::kHttp2Cancel && !end_.told() && late) {
-    return fail(kDeadlineExceeded, "context deadline exceeded");
+    return fail(base::kGrpcDeadlineExceeded, "context deadline exceeded");
   }
   conclude();
 }
@@ -133,12 +125,12 @@ void GrpcCall::conclude() {
   outcome.message = end_.message();
   outcome.never_sent = untouched_;
   outcome.unsure = !end_.told();
-  if (outcome.code == kOk && terms_.shape == Shape::unary && !complete()) {
-    outcome.code = kInternal;
+  if (outcome.code == base::kGrpcOk && terms_.shape == Shape::unary && !complete()) {
+    outcome.code = base::kGrpcInternal;
     outcome.message = "cardinality violation: received no response message from non-server-streaming RPC";
   }
-  if (outcome.code == kOk && terms_.shape == Shape::stream && ends_within_a_message()) {
-    outcome.code = kInternal;
+  if (outcome.code == base::kGrpcOk && terms_.shape == Shape::stream && ends_within_a_message()) {
+    outcome.code = base::kGrpcInternal;
     outcome.message = "unexpected EOF";
   }
   end(std::move(outcome));
@@ -149,7 +141,7 @@ void GrpcCall::broken(std::string text) {
   untouched_ = !begun;
   ended_there_ = true;
   Outcome outcome;
-  outcome.code = kUnavailable;
+  outcome.code = base::kGrpcUnavailable;
   outcome.message = std::move(text);
   outcome.never_sent = untouched_;
   end(std::move(outcome));
@@ -157,17 +149,17 @@ void GrpcCall::broken(std::string text) {
 
 void GrpcCall::unreached(std::string text) {
   Outcome outcome;
-  outcome.code = kUnavailable;
+  outcome.code = base::kGrpcUnavailable;
   outcome.message = std::move(text);
   outcome.never_sent = true;
   end(std::move(outcome));
 }
 
-void GrpcCall::abandon() { fail(kCancelled, "context canceled"); }
+void GrpcCall::abandon() { fail(base::kGrpcCanceled, "context canceled"); }
 
 void GrpcCall::stop() {
   Outcome outcome;
-  outcome.code = kCancelled;
+  outcome.code = base::kGrpcCanceled;
   outcome.message = "context canceled";
   outcome.stopped = true;
   end(std::move(outcome));

@@ -12,6 +12,7 @@
 
 #include "base/file.hpp"
 #include "base/go_text.hpp"
+#include "base/http2.hpp"
 #include "cri-client/grpc_call.hpp"
 
 namespace keelson::cri {
@@ -29,17 +30,6 @@ constexpr char kUserAgent[] = "keelson";
 // nghttp2 ends the connection for one field above 64 KiB; a server that knows this limit gives up the stream alone.
 constexpr std::uint32_t kHeaderLimit = 60 * 1024;
 
-// nghttp2 copies both.
-nghttp2_nv field(std::string_view name, std::string_view value) {
-  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NONE};
-}
-
-std::string_view view(const std::uint8_t* data, std::size_t size) {
-  return {reinterpret_cast<const char*>(data), size};
-}
-
 Error cannot_dial(const std::string& path, int number) {
   return Error(ErrorKind::unavailable, "connection error: desc = \"transport: Error while dialing: dial unix " + path +
                                            ": connect: " + base::go_errno(number) + "\"");
@@ -54,7 +44,7 @@ struct LinkCallbacks {
   static int on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
                        const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
     if (GrpcCall* call = self(user).find(frame->hd.stream_id)) {
-      call->header(view(name, name_size), view(value, value_size));
+      call->header(base::http2_text(name, name_size), base::http2_text(value, value_size));
     }
     return 0;
   }
@@ -70,7 +60,7 @@ struct LinkCallbacks {
   static int on_data(nghttp2_session*, std::uint8_t, std::int32_t stream, const std::uint8_t* data, std::size_t size,
                      void* user) {
     // What it makes of it may end it, and then it is let go.
-    if (GrpcCall* call = self(user).find(stream)) call->data(view(data, size));
+    if (GrpcCall* call = self(user).find(stream)) call->data(base::http2_text(data, size));
     return 0;
   }
 
@@ -178,15 +168,15 @@ void Link::carry(std::shared_ptr<GrpcCall> call) {
 }
 
 void Link::submit(const std::shared_ptr<GrpcCall>& call) {
-  std::vector<nghttp2_nv> fields = {field(":method", "POST"),
-                                    field(":scheme", "http"),
-                                    field(":path", call->method()),
-                                    field(":authority", "localhost"),
-                                    field("content-type", "application/grpc"),
-                                    field("user-agent", kUserAgent),
-                                    field("te", "trailers")};
+  std::vector<nghttp2_nv> fields = {base::http2_field(":method", "POST"),
+                                    base::http2_field(":scheme", "http"),
+                                    base::http2_field(":path", call->method()),
+                                    base::http2_field(":authority", "localhost"),
+                                    base::http2_field("content-type", "application/grpc"),
+                                    base::http2_field("user-agent", kUserAgent),
+                                    base::http2_field("te", "trailers")};
   const std::optional<std::string> timeout = call->timeout();
-  if (timeout) fields.push_back(field("grpc-timeout", *timeout));
+  if (timeout) fields.push_back(base::http2_field("grpc-timeout", *timeout));
   nghttp2_data_provider request{};
   request.read_callback = LinkCallbacks::read_request;
   const std::int32_t stream =
@@ -292,7 +282,7 @@ void Link::flush() {
       const ssize_t size = nghttp2_session_mem_send(session_, &data);
       if (size < 0) return close(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(size)));
       if (size == 0) break;
-      out_ += view(data, static_cast<std::size_t>(size));
+      out_ += base::http2_text(data, static_cast<std::size_t>(size));
     }
     if (out_.empty()) return close_when_done();
   }

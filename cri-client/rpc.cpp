@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "base/grpc.hpp"
 #include "base/rpc.hpp"
 
 namespace keelson::cri {
 
 namespace {
-
-enum Code {
-  kCancelled = 1,
-  kDeadlineExceeded = 4,
-  kUnavailable = 14,
-};
 
 // In the order of google.rpc.Code, as the runtime means them.
 constexpr std::array<ErrorKind, 17> kKinds{
@@ -41,8 +36,8 @@ constexpr std::array<ErrorKind, 17> kKinds{
 // (Canceled). One that answers Unavailable may have begun, too.
 ErrorKind kind_of(const Rpc& call, const Outcome& outcome) {
   if (outcome.stopped) return ErrorKind::cancelled;
-  const bool gave_up = outcome.code == kUnavailable || outcome.code == kCancelled;
-  const bool open = gave_up || (outcome.unsure && outcome.code != kDeadlineExceeded);
+  const bool gave_up = outcome.code == base::kGrpcUnavailable || outcome.code == base::kGrpcCanceled;
+  const bool open = gave_up || (outcome.unsure && outcome.code != base::kGrpcDeadlineExceeded);
   if (open && call.changes && !outcome.never_sent) return ErrorKind::maybe_applied;
   const bool known = outcome.code > 0 && outcome.code < static_cast<int>(kKinds.size());
   return known ? kKinds[outcome.code] : ErrorKind::internal;

@@ -12,8 +12,6 @@ using base::Task;
 
 namespace {
 
-constexpr int kCancelled = 1;
-
 // Cancels the call when its awaiting task unwinds before the end.
 struct AbandonUnlessDone {
   std::shared_ptr<GrpcCall> call;
@@ -28,7 +26,7 @@ std::string framed(const google::protobuf::MessageLite& message) {
 
 Outcome refused_by_stop() {
   Outcome outcome;
-  outcome.code = kCancelled;
+  outcome.code = base::kGrpcCanceled;
   outcome.stopped = true;
   outcome.never_sent = true;
   return outcome;

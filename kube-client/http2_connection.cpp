@@ -7,22 +7,13 @@
 #include <cstring>
 #include <utility>
 
+#include "base/http2.hpp"
+
 namespace keelson::kube {
 namespace {
 
 constexpr std::size_t output_size = 32 * 1024;
 constexpr std::size_t header_overhead = 32;  // as the protocol counts a header list
-
-nghttp2_nv header(std::string_view name, std::string_view value) {
-  // nghttp2 copies both.
-  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NONE};
-}
-
-std::string_view view(const std::uint8_t* data, std::size_t size) {
-  return {reinterpret_cast<const char*>(data), size};
-}
 
 }  // namespace
 
@@ -35,7 +26,8 @@ struct Http2Callbacks {
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     Exchange* exchange = self(user).find(frame->hd.stream_id);
     if (exchange == nullptr || exchange->has_head()) return 0;  // given up, or trailers
-    const bool good = self(user).header_received(*exchange, view(name, name_size), view(value, value_size));
+    const bool good =
+        self(user).header_received(*exchange, base::http2_text(name, name_size), base::http2_text(value, value_size));
     return good ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
 
@@ -46,7 +38,8 @@ struct Http2Callbacks {
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) own.settings_received();
         break;
       case NGHTTP2_GOAWAY:
-        own.going_away(frame->goaway.error_code, view(frame->goaway.opaque_data, frame->goaway.opaque_data_len));
+        own.going_away(frame->goaway.error_code,
+                       base::http2_text(frame->goaway.opaque_data, frame->goaway.opaque_data_len));
         break;
       case NGHTTP2_HEADERS:
       case NGHTTP2_DATA: {
@@ -168,11 +161,12 @@ Exchange* Http2Connection::find(std::int32_t stream) {
 bool Http2Connection::carry(std::shared_ptr<Exchange> exchange) {
   if (!usable() || open_ >= capacity() || nghttp2_session_check_request_allowed(session_) == 0) return false;
   const HttpRequest& request = exchange->request;
-  std::vector<nghttp2_nv> fields = {header(":method", request.method), header(":scheme", context_.scheme),
-                                    header(":authority", context_.authority), header(":path", request.target)};
-  for (const auto& [name, value] : request.headers) fields.push_back(header(name, value));
+  std::vector<nghttp2_nv> fields = {
+      base::http2_field(":method", request.method), base::http2_field(":scheme", context_.scheme),
+      base::http2_field(":authority", context_.authority), base::http2_field(":path", request.target)};
+  for (const auto& [name, value] : request.headers) fields.push_back(base::http2_field(name, value));
   const std::string length = std::to_string(request.body.size());
-  if (!request.body.empty()) fields.push_back(header("content-length", length));
+  if (!request.body.empty()) fields.push_back(base::http2_field("content-length", length));
   nghttp2_data_provider body{};
   body.read_callback = Http2Callbacks::read_body;
   const std::int32_t stream = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),

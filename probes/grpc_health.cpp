@@ -10,6 +10,7 @@
 #include "base/duration.hpp"
 #include "base/go_text.hpp"
 #include "base/grpc.hpp"
+#include "base/http2.hpp"
 #include "probes/connection.hpp"
 #include "probes/grpc_message.hpp"
 
@@ -21,13 +22,6 @@ constexpr char kPath[] = "/grpc.health.v1.Health/Check";
 constexpr std::size_t kReadSize = 4096;
 constexpr std::size_t kAnswerLimit = 64 * 1024;
 constexpr base::Duration kFirstRedial = std::chrono::seconds(1);
-
-nghttp2_nv field(std::string_view name, std::string_view value) {
-  // nghttp2 copies both.
-  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NONE};
-}
 
 // One call on one connection: bytes in, bytes out. Lives in one place, for nghttp2 points to it.
 class Call {
@@ -88,14 +82,14 @@ Call::Call(std::string authority, std::string_view service, base::Duration left)
   const nghttp2_settings_entry no_push{NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &no_push, 1);
   const std::string timeout = base::grpc_timeout(left);
-  const nghttp2_nv fields[] = {field(":method", "POST"),
-                               field(":scheme", "http"),
-                               field(":path", kPath),
-                               field(":authority", authority),
-                               field("content-type", "application/grpc"),
-                               field("user-agent", kUserAgent),
-                               field("te", "trailers"),
-                               field("grpc-timeout", timeout)};
+  const nghttp2_nv fields[] = {base::http2_field(":method", "POST"),
+                               base::http2_field(":scheme", "http"),
+                               base::http2_field(":path", kPath),
+                               base::http2_field(":authority", authority),
+                               base::http2_field("content-type", "application/grpc"),
+                               base::http2_field("user-agent", kUserAgent),
+                               base::http2_field("te", "trailers"),
+                               base::http2_field("grpc-timeout", timeout)};
   nghttp2_data_provider body{};
   body.read_callback = read_request;
   KEELSON_CHECK(nghttp2_submit_request(session_, nullptr, fields, std::size(fields), &body, nullptr) > 0);

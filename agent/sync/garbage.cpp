@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "agent/sync/newest.hpp"
 #include "agent/sync/orphan.hpp"
 #include "agent/sync/pod_runtime.hpp"
 
@@ -23,15 +24,6 @@ bool is_among(const std::vector<T>& list, const std::string& id) {
   return std::any_of(list.begin(), list.end(), [&](const T& entry) { return entry.id == id; });
 }
 
-// Attempts come first: a runtime's clock may have been set back between two of them.
-template <class Made>
-void sort_newest_first(std::vector<Made>& all) {
-  std::stable_sort(all.begin(), all.end(), [](const Made& a, const Made& b) {
-    if (a.metadata.attempt != b.metadata.attempt) return a.metadata.attempt > b.metadata.attempt;
-    return a.created_at > b.created_at;
-  });
-}
-
 // The dead instances of one container of one pod, newest first.
 using Group = std::vector<cri::Container>;
 using Groups = std::map<std::pair<std::string, std::string>, Group>;
@@ -46,7 +38,7 @@ Groups dead_groups(const std::vector<cri::Container>& containers, const GarbageP
     if (policy.minimum_age.count() > 0 && now_nanos - container.created_at < policy.minimum_age.count()) continue;
     groups[{uid, container.metadata.name}].push_back(container);
   }
-  for (auto& [key, group] : groups) sort_newest_first(group);
+  for (auto& [key, group] : groups) std::stable_sort(group.begin(), group.end(), is_newer<cri::Container>);
   return groups;
 }
 
@@ -101,7 +93,7 @@ Garbage choose_garbage(const std::vector<cri::Container>& containers, const std:
     if (!sandbox.metadata.uid.empty()) by_pod[sandbox.metadata.uid].push_back(sandbox);
   }
   for (auto& [uid, list] : by_pod) {
-    sort_newest_first(list);
+    std::stable_sort(list.begin(), list.end(), is_newer<cri::PodSandbox>);
     const bool gone = fate(uid) == PodFate::gone;
     for (std::size_t i = 0; i < list.size(); ++i) {
       const bool dead = list[i].state != cri::SandboxState::ready && occupied.count(list[i].id) == 0;

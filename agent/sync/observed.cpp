@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/sync/newest.hpp"
+
 namespace keelson::agent {
 
 const cri::ContainerStatus* ObservedPod::newest(std::string_view container_name) const {
@@ -43,15 +45,11 @@ bool ObservedPod::is_in_newest_sandbox(const cri::ContainerStatus& container) co
 }
 
 void sort_newest_first(ObservedPod& pod) {
-  // Attempts break the tie of a runtime whose clock was set back between two of them.
-  const auto newer = [](const auto& a, const auto& b) {
-    if (a.metadata.attempt != b.metadata.attempt) return a.metadata.attempt > b.metadata.attempt;
-    return a.created_at > b.created_at;
-  };
-  std::stable_sort(pod.sandboxes.begin(), pod.sandboxes.end(), newer);
-  std::stable_sort(pod.containers.begin(), pod.containers.end(), [&](const auto& a, const auto& b) {
+  std::stable_sort(pod.sandboxes.begin(), pod.sandboxes.end(),
+                   [](const auto& a, const auto& b) { return is_newer(a, b); });
+  std::stable_sort(pod.containers.begin(), pod.containers.end(), [](const auto& a, const auto& b) {
     if (a.metadata.name != b.metadata.name) return a.metadata.name < b.metadata.name;
-    return newer(a, b);
+    return is_newer(a, b);
   });
 }
 
