@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "base/http2.hpp"
@@ -97,7 +96,7 @@ struct Http2Callbacks {
     const std::string& body = exchange->request.body;
     const std::size_t at = static_cast<std::size_t>(source->fd);
     const std::size_t size = std::min(room, body.size() - at);
-    std::memcpy(to, body.data() + at, size);
+    std::copy_n(body.data() + at, size, to);
     source->fd = static_cast<int>(at + size);
     if (at + size == body.size()) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
