@@ -314,6 +314,7 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
     const base::SteadyTime published = entry->published;
     std::string ns = copy->metadata().namespace_();
     std::string name = copy->metadata().name();
+    const std::string wanted = api::stable_bytes(patch.merged);
     auto answer = co_await api_.patch_status(std::move(ns), std::move(name), std::move(patch.body));
     if (written_) written_(entry->pod->metadata().uid(), published, answer.ok());
     if (!answer.ok()) {
@@ -336,6 +337,9 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
     if (is_static(*entry->pod) && copies_.find(copy->metadata().uid()) == nullptr) co_return Outcome::failed;
     copy = std::make_shared<const api::Pod>(std::move(*answer));
     copies_.learn(copy);
+    // Changed before by somebody else, or by a patch of ours whose answer was lost: no event newer than this copy tells
+    // it.
+    if (api::stable_bytes(copy->status()) != wanted) entry->changed = true;
   }
   if (!terminated || !deletable(*entry)) co_return Outcome::told;
   const Outcome outcome = co_await remove(entry, copy_for(*entry));

@@ -318,6 +318,20 @@ TEST_F(StatusWriterTest, CorrectsWhoChangesOurFieldsButNotWithoutPause) {
   EXPECT_EQ(api.pods.at("n/a").status().podip(), "1");
 }
 
+// The watch is behind, so that its events are older than the answer.
+TEST_F(StatusWriterTest, CorrectsWhatOnlyTheAnswerToItsPatchShows) {
+  const auto p = pod("a");
+  publish(p, R"({"phase":"Running","hostIP":"1"})");
+  watching = false;
+  api::Pod other = api.pods.at("n/a");
+  other.mutable_status()->set_hostip("2");
+  api.put(std::move(other));
+  publish(p, R"({"phase":"Running","hostIP":"1","podIP":"3"})");
+  EXPECT_EQ(api.pods.at("n/a").status().podip(), "3");
+  EXPECT_EQ(api.pods.at("n/a").status().hostip(), "1");
+  EXPECT_EQ(api.log.size(), 3u);
+}
+
 TEST_F(StatusWriterTest, DoesNotAnswerForeignConditions) {
   const auto p = pod("a");
   publish(p, R"({"phase":"Running","conditions":[{"type":"Ready","status":"True"}]})");
