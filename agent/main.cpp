@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   options.control_socket = own.control_socket;
   options.reload = [args] { return config::load(args, config::RealFiles()); };
   options.log_sink = sink;
+  options.arguments = args;
   agent::Agent agent(std::move(run.configuration), std::move(options), log);
   return agent.run();
 }

@@ -35,6 +35,7 @@ class BlockingPool {
   template <class T>
   Task<Result<T>> run(std::string what, Duration limit, std::function<Result<T>()> function);
 
+  Clock& clock() const { return clock_; }
   // Calls that wait for a thread, and calls that run (stuck ones included).
   std::size_t queued() const;
   std::size_t busy() const;

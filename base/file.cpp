@@ -2,9 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,56 +35,6 @@ struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 using UniqueDir = std::unique_ptr<DIR, CloseDir>;
-
-Error mounted(const std::string& path) {
-  return Error(ErrorKind::unavailable, "remove " + path + ": another file system is mounted there", EBUSY);
-}
-
-// Opens a sub-directory, refusing links and mount points. st_dev alone does not tell a bind mount of the same file
-// system.
-UniqueFd open_within(int dir_fd, const std::string& name) {
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
-  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, dir_fd, name.c_str(), &how, sizeof how)));
-}
-
-// Removes all that is in the directory `fd` names, staying on `device`.
-Status empty_directory(UniqueFd fd, dev_t device, const std::string& path) {
-  UniqueDir dir(::fdopendir(fd.get()));
-  if (!dir) return errno_error("open " + path, errno);
-  const int dir_fd = fd.release();
-  while (true) {
-    errno = 0;
-    const dirent* entry = ::readdir(dir.get());
-    if (entry == nullptr) {
-      if (errno != 0) return errno_error("read " + path, errno);
-      return {};
-    }
-    const std::string name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    const std::string child = path + "/" + name;
-    struct stat info {};
-    if (::fstatat(dir_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT) continue;
-      return errno_error("stat " + child, errno);
-    }
-    if (S_ISDIR(info.st_mode)) {
-      if (info.st_dev != device) return mounted(child);
-      UniqueFd inner = open_within(dir_fd, name);
-      if (!inner) {
-        if (errno == ENOENT) continue;
-        if (errno == EXDEV) return mounted(child);
-        return errno_error("open " + child, errno);
-      }
-      KEELSON_TRY(empty_directory(std::move(inner), device, child));
-      if (::unlinkat(dir_fd, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-        return errno_error("rmdir " + child, errno);
-    } else if (::unlinkat(dir_fd, name.c_str(), 0) != 0 && errno != ENOENT) {
-      return errno_error("unlink " + child, errno);
-    }
-  }
-}
 
 }  // namespace
 
@@ -212,33 +160,6 @@ Result<std::vector<std::string>> list_subdirectories(const std::string& path) {
     struct stat info {};
     return ::fstatat(directory, entry.d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
   });
-}
-
-Status remove_tree(const std::string& path) {
-  if (path.size() > 1 && path.back() == '/') return remove_tree(path.substr(0, path.size() - 1));
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT) return {};
-    return errno_error("stat " + path, errno);
-  }
-  if (!S_ISDIR(info.st_mode)) {
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error("unlink " + path, errno);
-    return {};
-  }
-  // The top itself may be a mount point, also of the same file system: open it from its parent.
-  const std::string parent = parent_of(path);
-  const UniqueFd parent_fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!parent_fd) return errno_error("open " + parent, errno);
-  const auto name_at = path.find_last_of('/');
-  UniqueFd fd = open_within(parent_fd.get(), name_at == std::string::npos ? path : path.substr(name_at + 1));
-  if (!fd) {
-    if (errno == ENOENT) return {};
-    if (errno == EXDEV) return mounted(path);
-    return errno_error("open " + path, errno);
-  }
-  KEELSON_TRY(empty_directory(std::move(fd), info.st_dev, path));
-  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) return errno_error("rmdir " + path, errno);
-  return {};
 }
 
 }  // namespace keelson::base

@@ -118,7 +118,7 @@ std::optional<Identity> CertificateManager::identity() { return valid() ? identi
 base::Task<Result<std::string>> CertificateManager::authorization() { co_return std::string(); }
 
 double CertificateManager::ttl_seconds() const {
-  if (!valid()) return std::numeric_limits<double>::infinity();
+  if (!identity_) return std::numeric_limits<double>::infinity();
   return std::trunc(std::chrono::duration<double>(info_.not_after - clock_.now()).count());
 }
 

@@ -74,7 +74,7 @@ class CertificateManager final : public Credentials {
   void rejected() override {}
   void on_identity_change(std::function<void()> listener) override { listener_ = std::move(listener); }
 
-  // Until the certificate expires; infinite when there is none.
+  // Until the certificate expires, negative when it has; infinite when there is none.
   double ttl_seconds() const;
   std::uint64_t renew_errors() const { return renew_errors_; }
   bool server_alive() const { return server_alive_; }

@@ -16,6 +16,25 @@ constexpr base::Duration kErrorBodyLimit = std::chrono::seconds(10);
 
 bool succeeded(int http_status) { return http_status >= 200 && http_status < 300; }
 
+std::string code_of(const Result<HttpResponse>& response) {
+  return response.ok() ? std::to_string(response->status) : RequestMetrics::kNoAnswer;
+}
+
+// Also of a request that was given up.
+class Stopwatch {
+ public:
+  Stopwatch(const base::Clock& clock, base::Histogram<base::buckets::kRequests>& durations)
+      : clock_(clock), durations_(durations), begun_(clock.steady_now()) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { durations_.observe(clock_.steady_now() - begun_); }
+
+ private:
+  const base::Clock& clock_;
+  base::Histogram<base::buckets::kRequests>& durations_;
+  base::SteadyTime begun_;
+};
+
 // The body of a stream that turned out to be an error; what came when it broke.
 base::Task<std::string> read_error_body(HttpStream* stream) {
   std::string body;
@@ -75,18 +94,34 @@ base::Task<void> Client::wait_for_retry(base::Duration wait) {
   co_await limit_.acquire();
 }
 
+void Client::count_try(const std::string& method, const std::string& code, bool again) {
+  ++metrics_.requests[{code, method}];
+  if (again) ++metrics_.retries[{code, method}];
+}
+
 base::Task<Result<HttpResponse>> Client::exchange(Call call) {
+  RequestMetrics::Verb& verb = metrics_.verbs[{call.method}];
+  const Stopwatch whole(clock_, verb.duration);
+  const base::SteadyTime asked = clock_.steady_now();
   co_await limit_.acquire();
+  if (options_.qps > 0) verb.rate_limiter.observe(clock_.steady_now() - asked);
   const base::SteadyTime deadline = clock_.steady_now() + call.timeout.value_or(options_.timeout);
   Retries retries(call.method);
   while (true) {
     HttpRequest request = build(call);
     const Headers offered = request.headers;
     const base::Duration left = deadline - clock_.steady_now();
+    verb.request_size.observe(static_cast<double>(request.body.size()));
     auto response = co_await transport_.send(std::move(request), left);
-    if (response.ok() && succeeded(response->status)) co_return std::move(*response);
+    const std::string code = code_of(response);
+    if (response.ok()) verb.response_size.observe(static_cast<double>(response->body.size()));
+    if (response.ok() && succeeded(response->status)) {
+      count_try(call.method, code, false);
+      co_return std::move(*response);
+    }
     Verdict verdict =
         response.ok() ? judge(offered, *response, deadline, retries) : judge(response.error(), deadline, retries);
+    count_try(call.method, code, verdict.again);
     if (!verdict.again) co_return std::move(verdict.error);
     co_await wait_for_retry(verdict.wait);
     if (clock_.steady_now() >= deadline) co_return std::move(verdict.error);
@@ -123,7 +158,11 @@ base::Task<Result<std::unique_ptr<HttpStream>>> Client::open(std::string path, Q
     const Headers offered = request.headers;
     const base::Duration left = deadline - clock_.steady_now();
     auto stream = co_await transport_.open(std::move(request), left);
-    if (stream.ok() && succeeded((*stream)->status())) co_return std::move(*stream);
+    const std::string code = stream.ok() ? std::to_string((*stream)->status()) : RequestMetrics::kNoAnswer;
+    if (stream.ok() && succeeded((*stream)->status())) {
+      count_try(call.method, code, false);
+      co_return std::move(*stream);
+    }
     HttpResponse response;
     if (stream.ok()) {
       auto body = co_await base::with_timeout(clock_, kErrorBodyLimit, read_error_body(stream->get()));
@@ -134,6 +173,7 @@ base::Task<Result<std::unique_ptr<HttpStream>>> Client::open(std::string path, Q
     }
     Verdict verdict =
         stream.ok() ? judge(offered, response, deadline, retries) : judge(stream.error(), deadline, retries);
+    count_try(call.method, code, verdict.again);
     if (!verdict.again) co_return std::move(verdict.error);
     co_await wait_for_retry(verdict.wait);
     if (clock_.steady_now() >= deadline) co_return std::move(verdict.error);

@@ -27,6 +27,7 @@
 #include "api/envelope.hpp"
 #include "api/objects.hpp"
 #include "base/clock.hpp"
+#include "base/counters.hpp"
 #include "base/gate.hpp"
 #include "base/logger.hpp"
 #include "base/result.hpp"
@@ -47,6 +48,22 @@ struct ClientOptions {
   base::Duration timeout = std::chrono::seconds(60);
   bool timeout_in_query = false;  // also `timeout=10s`, as the heartbeat client sends it
   bool protobuf = true;           // KubeletConfiguration.contentType
+};
+
+// What became of requests, for the metrics page. Source: contract 05 §12 (rest_client_*).
+struct RequestMetrics {
+  // Of one verb: a whole request with its retries, watches left out.
+  struct Verb {
+    base::Histogram<base::buckets::kRequests> duration;
+    base::Histogram<base::buckets::kRequests> rate_limiter;  // not counted by a client without limit
+    base::Histogram<base::buckets::kSizes> request_size;
+    base::Histogram<base::buckets::kSizes> response_size;
+  };
+  static constexpr const char* kNoAnswer = "<error>";  // as a code
+
+  base::CountsBy<2> requests;  // code, method; each try
+  base::CountsBy<2> retries;   // code that made it necessary, verb
+  base::ByLabels<1, Verb> verbs;
 };
 
 // One request as it is, and the raw answer of a 2xx.
@@ -94,6 +111,7 @@ class Client {
   base::Task<Result<Request>> create_sub(std::string ns, std::string name, std::string subresource, Request request);
 
   bool speaks_protobuf() const { return protobuf_; }
+  const RequestMetrics& metrics() const { return metrics_; }
   const ClientOptions& options() const { return options_; }
   base::Loop& loop() { return loop_; }
   base::Clock& clock() { return clock_; }
@@ -106,6 +124,7 @@ class Client {
     Error error;
   };
 
+  void count_try(const std::string& method, const std::string& code, bool again);
   HttpRequest build(const Call& call) const;
   Verdict judge(Error error, base::SteadyTime deadline, Retries& retries) const;
   Verdict judge(const Headers& offered, const HttpResponse& response, base::SteadyTime deadline, Retries& retries);
@@ -119,6 +138,7 @@ class Client {
   base::Logger log_;
   RateLimit limit_;
   bool protobuf_;
+  RequestMetrics metrics_;
 };
 
 }  // namespace keelson::kube

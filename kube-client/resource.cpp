@@ -6,6 +6,7 @@
 #include "api/proto/authentication_v1.pb.h"
 #include "api/proto/authorization_v1.pb.h"
 #include "api/proto/certificates_v1.pb.h"
+#include "api/proto/certificates_v1beta1.pb.h"
 #include "api/proto/coordination_v1.pb.h"
 #include "api/proto/core_v1.pb.h"
 #include "api/proto/node_v1.pb.h"
@@ -35,6 +36,10 @@ const std::map<const google::protobuf::Descriptor*, Resource>& table() {
        {"authorization.k8s.io", "v1", "subjectaccessreviews", false}},
       {k8s::certificates::v1::CertificateSigningRequest::descriptor(),
        {"certificates.k8s.io", "v1", "certificatesigningrequests", false}},
+      {k8s::certificates::v1beta1::ClusterTrustBundle::descriptor(),
+       {"certificates.k8s.io", "v1beta1", "clustertrustbundles", false}},
+      {k8s::certificates::v1beta1::PodCertificateRequest::descriptor(),
+       {"certificates.k8s.io", "v1beta1", "podcertificaterequests", true}},
       {k8s::coordination::v1::Lease::descriptor(), {"coordination.k8s.io", "v1", "leases", true}},
       {k8s::node::v1::RuntimeClass::descriptor(), {"node.k8s.io", "v1", "runtimeclasses", false}},
       {k8s::resource::v1::ResourceClaim::descriptor(), {"resource.k8s.io", "v1", "resourceclaims", true}},

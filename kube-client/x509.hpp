@@ -38,6 +38,11 @@ Status check_key(std::string_view key_pem);
 
 // A new ECDSA P-256 key as `EC PRIVATE KEY`.
 Result<std::string> make_ec_key();
+// A new key as `PRIVATE KEY` (PKCS#8): "RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"; any
+// other type is `invalid`.
+Result<std::string> make_key(std::string_view type);
+// The DER bytes of a certificate request that names nobody: it only shows that the key is had.
+Result<std::string> make_stub_request(std::string_view key_pem);
 // A `CERTIFICATE REQUEST` signed with SHA-256: the subject's organizations, then its common name, and a SAN extension
 // only when there are names for it.
 Result<std::string> make_certificate_request(std::string_view key_pem, const CertificateNames& names);

@@ -1,4 +1,4 @@
-// OpenSSL's objects with their owners, and PEM in and out; internal to x509*.cpp and to tests.
+// OpenSSL's objects with their owners, and PEM in and out; for x509*.cpp, the TLS of agent/server and tests.
 #pragma once
 
 #include <openssl/bio.h>

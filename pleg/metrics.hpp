@@ -29,6 +29,7 @@ struct Metrics {
   Histogram relist_duration;
   Histogram relist_interval;
   Histogram pod_relist_duration;
+  Histogram event_latency;           // from an event in the runtime until it is heard of here
   base::SystemTime last_seen{};      // start of the last good relist
   std::uint64_t discard_events = 0;  // requests for one pod that found the queue full; a whole relist follows instead
   std::uint64_t connection_success = 0;  // of the event stream

@@ -47,6 +47,7 @@ struct RuntimeEvent {
   std::string pod_uid;       // empty when the runtime did not say
   std::string container_id;  // or sandbox
   RuntimeEventType type = RuntimeEventType::created;
+  std::int64_t created_at = 0;  // nanoseconds since 1970; 0: not known
 };
 
 class RuntimeLister {

@@ -1,4 +1,5 @@
 // The runtime's own events.
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
 
@@ -46,6 +47,10 @@ Task<void> Pleg::believe_stream() {
 
 void Pleg::take_event(const RuntimeEvent& event) {
   set_evented(true);
+  if (event.created_at > 0) {
+    const base::Duration since_1970 = clock_.now().time_since_epoch();
+    metrics_.event_latency.observe(std::max(since_1970 - base::Duration(event.created_at), base::Duration::zero()));
+  }
   const bool end = event.type == RuntimeEventType::stopped;
   if (!event.pod_uid.empty()) return heed(event.pod_uid, end);
   for (const auto& [uid, record] : records_) {

@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "base/file.hpp"
-#include "volume/tree_walk.hpp"
+#include "base/tree_walk.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -28,7 +28,7 @@ base::UniqueFd open_entry(int dir_fd, const char* name) {
   return base::UniqueFd(static_cast<int>(syscall(SYS_openat2, dir_fd, name, &how, sizeof how)));
 }
 
-class GroupChanger final : public TreeVisitor {
+class GroupChanger final : public base::TreeVisitor {
  public:
   GroupChanger(std::int64_t gid, Masks masks, FsGroupProgress& progress)
       : gid_(gid), masks_(masks), progress_(progress) {}
@@ -39,7 +39,7 @@ class GroupChanger final : public TreeVisitor {
     if (child) change(child.get(), masks_.file);
   }
   void directory(int fd) override { change(fd, masks_.directory()); }
-  // Something else by now, or not for us to read.
+  // Something else by now, or not for us to read; entry() enters no mount either.
   void shut(int dir_fd, const char* name, int) override { entry(dir_fd, name); }
   void unreadable(int) override { ++progress_.failed; }
 
@@ -62,9 +62,9 @@ class GroupChanger final : public TreeVisitor {
   FsGroupProgress& progress_;
 };
 
-Status outcome_of(TreeWalkEnd end) {
-  if (end == TreeWalkEnd::stopped) return Error(ErrorKind::cancelled, "the change of group was stopped");
-  if (end == TreeWalkEnd::lost) {
+Status outcome_of(base::TreeWalkEnd end) {
+  if (end == base::TreeWalkEnd::stopped) return Error(ErrorKind::cancelled, "the change of group was stopped");
+  if (end == base::TreeWalkEnd::lost) {
     return Error(ErrorKind::unavailable, "a directory was moved while its group was changed");
   }
   return {};
@@ -89,7 +89,7 @@ Result<bool> change_fs_group(const FsGroupChange& change, FsGroupProgress& progr
   const Masks masks = masks_of(change.access);
   if (change.policy == FsGroupPolicy::on_root_mismatch && has_group(top.get(), change.gid, masks)) return false;
   GroupChanger changer(change.gid, masks, progress);
-  Status walked = outcome_of(walk_tree(std::move(top), changer, LostDirectory::ends_the_walk));
+  Status walked = outcome_of(base::walk_tree(std::move(top), changer, base::LostDirectory::ends_the_walk));
   if (!walked.ok()) return std::move(walked).error().wrap(what);
   return true;
 }

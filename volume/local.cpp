@@ -2,8 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "api/quantity.hpp"
@@ -114,43 +112,21 @@ Result<HostVolume> set_up_host_path(const std::string& name, const api::core::Ho
   return HostVolume{.name = name, .host_path = source.path(), .relabel = false};
 }
 
-// Projections come with their files from the caller, images are mounted by the runtime.
-bool is_made_elsewhere(const VolumeSource& source) {
-  return source.has_configmap() || source.has_secret() || source.has_downwardapi() || source.has_projected() ||
-         source.has_image();
-}
-
 Result<HostVolume> set_up_one(const Context& context, const api::core::Volume& volume) {
   KEELSON_TRY(check_element("volume name", volume.name()));
   const VolumeSource& source = volume.volumesource();
   const std::string type = source_type(source);
   if (type == "emptyDir") return set_up_empty_dir(context, volume.name(), source.emptydir());
   if (type == "hostPath") return set_up_host_path(volume.name(), source.hostpath());
-  return Error(ErrorKind::unimplemented, "volume type " + type + " is not supported yet");
+  return Error(ErrorKind::unimplemented, "volumes of type " + type + " are not set up here");
 }
 
 }  // namespace
-
-bool is_used(const api::core::PodSpec& spec, const std::string& volume) {
-  const auto names = [&volume](const auto& container) {
-    const auto is_it = [&volume](const auto& mount) { return mount.name() == volume; };
-    return std::any_of(container.volumemounts().begin(), container.volumemounts().end(), is_it) ||
-           std::any_of(container.volumedevices().begin(), container.volumedevices().end(), is_it);
-  };
-  const auto names_in_ephemeral = [&](const auto& container) { return names(container.ephemeralcontainercommon()); };
-  return std::any_of(spec.initcontainers().begin(), spec.initcontainers().end(), names) ||
-         std::any_of(spec.containers().begin(), spec.containers().end(), names) ||
-         std::any_of(spec.ephemeralcontainers().begin(), spec.ephemeralcontainers().end(), names_in_ephemeral);
-}
 
 std::string source_type(const VolumeSource& source) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
   VolumeSource::GetReflection()->ListFields(source, &fields);
   return fields.empty() ? std::string("emptyDir") : fields.front()->name();
-}
-
-std::string VolumeFailure::event_message() const {
-  return "MountVolume.SetUp failed for volume \"" + name + "\" : " + error.to_string();
 }
 
 std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_limit, std::int64_t size_limit) {
@@ -165,22 +141,6 @@ Result<HostVolume> set_up_volume(const api::Pod& pod, const api::core::Volume& v
                                  const LocalVolumeOptions& options, Mounts& mounts) {
   KEELSON_TRY(check_element("pod uid", pod.metadata().uid()));
   return set_up_one({pod, options, mounts}, volume);
-}
-
-SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts) {
-  SetUpResult result;
-  const Context context{pod, options, mounts};
-  const Status uid = check_element("pod uid", pod.metadata().uid());
-  for (const auto& volume : pod.spec().volumes()) {
-    if (!is_used(pod.spec(), volume.name()) || is_made_elsewhere(volume.volumesource())) continue;
-    auto ready = uid.ok() ? set_up_one(context, volume) : Result<HostVolume>(uid.error());
-    if (ready.ok()) {
-      result.volumes.push_back(std::move(*ready));
-    } else {
-      result.failures.push_back({volume.name(), std::move(ready).error()});
-    }
-  }
-  return result;
 }
 
 }  // namespace keelson::volume

@@ -1,14 +1,14 @@
 // The volumes that need nothing but this node: emptyDir and hostPath, from set-up to tear-down; the files that the
 // agent writes itself are in projection.hpp and torn down here.
 //
-// set_up() makes what the pod's containers mount and says where it lies on the host; it may be called again at every
-// sync and changes nothing that is there. tear_down() works from the disk alone, so it needs no spec and works after a
-// restart. Both block (mkdir, mount, walks): run them on the pool; values in, values out. Owner: none (free functions).
-// Thread: any, but never two calls for one pod at a time. What fails: each volume by itself; the others are set up.
-// Errors name volume and path. Every other volume type is `unimplemented` and says so. Tear-down never follows a link,
-// never crosses a mount point, takes mounts of nfs, iscsi, fc and local volumes off their pod's directory, and removes
-// nothing but emptyDirs, projections and empty directories: with anything else mounted or lying there it fails and
-// leaves it. Source: contract 04 §2 (directories), §3, §4 (emptyDir), §5 (hostPath), §11 (fsGroup), §16 (orphan sweep).
+// set_up_volume() makes what the pod's containers mount and says where it lies on the host; it may be called again at
+// every sync and changes nothing that is there. tear_down() works from the disk alone, so it needs no spec and works
+// after a restart. Both block (mkdir, mount, walks): run them on the pool; values in, values out. Owner: none (free
+// functions). Thread: any, but never two calls for one volume, nor one beside a tear-down of its pod. Errors name the
+// path. Every other volume type is `unimplemented` and says so. Tear-down never follows a link, never crosses a mount
+// point, takes mounts of nfs, iscsi, fc and local volumes off their pod's directory, and removes nothing but emptyDirs,
+// projections and empty directories: with anything else mounted or lying there it fails and leaves it. Source: contract
+// 04 §2 (directories), §3, §4 (emptyDir), §5 (hostPath), §11 (fsGroup), §16 (orphan sweep).
 #pragma once
 
 #include <cstdint>
@@ -37,22 +37,7 @@ struct HostVolume {
   bool operator==(const HostVolume&) const = default;
 };
 
-struct VolumeFailure {
-  std::string name;
-  Error error;
-  // "MountVolume.SetUp failed for volume "data" : ...", the message of the FailedMount event.
-  std::string event_message() const;
-};
-
-struct SetUpResult {
-  std::vector<HostVolume> volumes;  // in the order of the spec
-  std::vector<VolumeFailure> failures;
-};
-
-// Volumes that no container names in volumeMounts are skipped, and so are those of projection.hpp and images.
-SetUpResult set_up(const api::Pod& pod, const LocalVolumeOptions& options, Mounts& mounts);
-
-// One of them: an emptyDir or a hostPath; `unimplemented` for any other source.
+// An emptyDir or a hostPath; `unimplemented` for any other source.
 Result<HostVolume> set_up_volume(const api::Pod& pod, const api::core::Volume& volume,
                                  const LocalVolumeOptions& options, Mounts& mounts);
 
@@ -71,8 +56,6 @@ Status remove_pod_dir(const std::string& root, const std::string& uid, Mounts& m
 std::int64_t memory_volume_size(std::int64_t node_allocatable, std::int64_t pod_limit, std::int64_t size_limit);
 // Checks a hostPath and makes what its type says to make.
 Status check_host_path(const std::string& path, const std::string& type);
-// Whether some container (init, main, ephemeral) names the volume.
-bool is_used(const api::core::PodSpec& spec, const std::string& volume);
 // The type of volume that is set, as the manifest writes it; emptyDir when none is.
 std::string source_type(const api::core::VolumeSource& source);
 

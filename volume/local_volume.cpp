@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "base/file.hpp"
 #include "volume/mount_options.hpp"
 #include "volume/mount_point.hpp"
 #include "volume/paths.hpp"
@@ -63,21 +62,11 @@ DiskMounted mount_local_device(const std::string& root, const LocalVolume& volum
     return outcome;
   }
   if (*target == volume.path) return outcome;  // a directory
-  const auto mounted = is_mount_point(*target, mounts);
-  if (mounted.ok() && *mounted) return outcome;
-  Status made = mounted.ok() ? base::make_directories(*target, 0750) : Status(mounted.error());
-  if (!made.ok()) {
-    outcome.failure = std::move(made).error();
-    return outcome;
-  }
   std::vector<std::string> options;
   if (volume.read_only) options.emplace_back("ro");
   if (!volume.mount_options.empty()) options = join_mount_options(volume.mount_options, options);
-  outcome = format_and_mount({volume.path, *target, volume.fs_type, options}, programs, mounts);
-  if (outcome.failure) {
-    outcome.failure = failed_at(volume, *target, *outcome.failure);
-    (void)remove_empty_directory(*target);
-  }
+  outcome = mount_device({volume.path, *target, volume.fs_type, options}, programs, mounts);
+  if (outcome.failure) outcome.failure = failed_at(volume, *target, *outcome.failure);
   return outcome;
 }
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/file.hpp"
+#include "base/tree_walk.hpp"
 #include "volume/fc.hpp"
 #include "volume/iscsi.hpp"
 #include "volume/local.hpp"
@@ -22,7 +23,6 @@ namespace keelson::volume {
 namespace {
 
 constexpr std::string_view kCsiPlugin = "kubernetes.io/csi";
-constexpr int kMaxDepth = 128;  // of directories that are left in a volume's
 
 Error left_alone(const std::string& path, const std::string& why) {
   return Error(ErrorKind::unavailable, path + " stays: " + why, EBUSY);
@@ -92,7 +92,7 @@ Status tear_down_one(const std::string& root, const std::string& uid, const std:
   const std::string directory = pod_dir(root, uid) + "/volumes/" + plugin + "/" + name;
   if (is_one_of(plugin, kMounted)) return clean_up_mount_point(directory, mounts);
   if (plugin == escape_plugin(kCsiPlugin)) return tear_down_csi(directory, mounts);
-  return left_alone(directory, "volumes of this type are not managed by this agent yet");
+  return left_alone(directory, "its driver has not taken it off");
 }
 
 Status no_mounts_below(const std::string& path, Mounts& mounts) {
@@ -121,34 +121,63 @@ base::UniqueFd open_within(int dir_fd, const std::string& name) {
   return base::UniqueFd(static_cast<int>(::syscall(SYS_openat2, dir_fd, name.c_str(), &how, sizeof how)));
 }
 
-// A tree of nothing but directories, from the deepest up, by rmdir alone; anything else in it is somebody's data.
-Status remove_directories(int parent, const std::string& name, const std::string& path, int depth = 0) {
-  const base::UniqueFd directory = open_within(parent, name);
-  if (!directory && errno == ENOENT) return {};
-  if (!directory && errno == EXDEV) return left_alone(path, "something is mounted there");
-  if (!directory && (errno == ENOTDIR || errno == ELOOP)) {
-    return left_alone(path.substr(0, path.find_last_of('/')), "it still holds data (" + name + ")");
+// Takes a tree of nothing but directories away, from the deepest up, by rmdir alone; anything else in it is somebody's
+// data, which stays, with the directories above it.
+class DirectoryRemoval final : public base::TreeVisitor {
+ public:
+  explicit DirectoryRemoval(std::string path) : path_(std::move(path)) {}
+
+  bool stopped() const override { return false; }
+  void entry(int, const char* name) override {
+    fail(left_alone(base::shown_path(path_), "it still holds data (" + std::string(name) + ")"));
   }
-  if (!directory) return errno_error("open " + path, errno);
-  if (depth > kMaxDepth) return left_alone(path, "its directories are too deep");
-  // By the descriptor: the path may be another's by now.
-  auto names = base::list_directory("/proc/self/fd/" + std::to_string(directory.get()));
-  if (!names.ok()) return std::move(names).error().wrap("reading " + path);
-  Status first;
-  for (const auto& inner : *names) {
-    Status removed = remove_directories(directory.get(), inner, path + "/" + inner, depth + 1);
-    if (first.ok() && !removed.ok()) first = std::move(removed);
+  bool enters(int, const char* name) override {
+    (path_ += '/') += name;
+    return true;
   }
-  if (!first.ok()) return first;
-  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
-  if (errno == EBUSY) return left_alone(path, "something is mounted there");
-  return errno_error("rmdir " + path, errno);
-}
+  void directory(int) override {}
+  void left(int dir_fd, const char* name) override {
+    path_.resize(path_.find_last_of('/'));
+    if (::unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return;
+    fail(errno == EBUSY ? left_alone(child(name), "something is mounted there")
+                        : errno_error("rmdir " + child(name), errno));
+  }
+  void shut(int dir_fd, const char* name, int error) override {
+    if (error == ENOENT) return;
+    if (error == ENOTDIR || error == ELOOP) return entry(dir_fd, name);
+    fail(error == EXDEV ? left_alone(child(name), "something is mounted there")
+                        : errno_error("open " + child(name), error));
+  }
+  void unreadable(int error) override { fail(errno_error("reading " + base::shown_path(path_), error)); }
+
+  // The first thing that was in the way.
+  Status take_status() { return std::move(status_); }
+
+ private:
+  std::string child(const char* name) const { return base::shown_path(path_ + "/" + name); }
+  void fail(Error error) {
+    if (status_.ok()) status_ = std::move(error);
+  }
+
+  std::string path_;  // of the directory that the walk is in
+  Status status_;
+};
 
 Status remove_volumes_tree(const std::string& pod) {
   const base::UniqueFd parent(::open(pod.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!parent) return errno_error("open " + pod, errno);
-  return remove_directories(parent.get(), "volumes", pod + "/volumes");
+  DirectoryRemoval removal(pod);
+  base::UniqueFd top = open_within(parent.get(), "volumes");
+  if (!top) {
+    removal.shut(parent.get(), "volumes", errno);
+    return removal.take_status();
+  }
+  removal.enters(top.get(), "volumes");
+  if (base::walk_tree(std::move(top), removal, base::LostDirectory::ends_the_walk) != base::TreeWalkEnd::done) {
+    return left_alone(pod, "a directory of its volumes was moved away");
+  }
+  removal.left(parent.get(), "volumes");
+  return removal.take_status();
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "base/file.hpp"
-#include "volume/tree_walk.hpp"
+#include "base/tree_walk.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -33,7 +33,7 @@ std::int64_t bytes_of(std::uint64_t blocks, std::uint64_t size) {
 
 std::uint64_t rest(std::uint64_t all, std::uint64_t part) { return all > part ? all - part : 0; }
 
-class DiskUsage final : public TreeVisitor {
+class DiskUsage final : public base::TreeVisitor {
  public:
   DiskUsage(dev_t device, const std::atomic<bool>& stop) : device_(device), stop_(stop) {}
 
@@ -41,7 +41,7 @@ class DiskUsage final : public TreeVisitor {
   void entry(int dir_fd, const char* name) override { count(dir_fd, name, 0); }
   void directory(int fd) override { count(fd, "", AT_EMPTY_PATH); }
   void shut(int dir_fd, const char* name, int error) override {
-    if (error == ENOENT) return;
+    if (error == ENOENT || error == EXDEV) return;
     if (error == ENOTDIR || error == ELOOP) return entry(dir_fd, name);  // something else by now
     fail(name, error);
   }
@@ -109,9 +109,9 @@ Result<VolumeFigures> tree_figures(const std::string& path, const std::atomic<bo
   if (fstat(top.get(), &self) != 0) return errno_error("stat " + path, errno);
   if (fstatfs(top.get(), &system) != 0) return errno_error("statfs " + path, errno);
   DiskUsage usage(self.st_dev, stop);
-  const TreeWalkEnd end = walk_tree(std::move(top), usage, LostDirectory::is_left_out);
+  const base::TreeWalkEnd end = base::walk_tree(std::move(top), usage, base::LostDirectory::is_left_out);
   if (usage.error()) return usage.error()->wrap("while measuring " + path);
-  if (end != TreeWalkEnd::done) return Error(ErrorKind::cancelled, "measuring " + path + " was stopped");
+  if (end != base::TreeWalkEnd::done) return Error(ErrorKind::cancelled, "measuring " + path + " was stopped");
   VolumeFigures out = figures_of(system);
   out.used = usage.bytes();
   out.inodes_used = usage.inodes();

@@ -44,17 +44,19 @@ void Resizes::pod_changed(const api::Pod& pod) {
   const PodAllocation* allocated = allocations_.allocated(uid);
   const bool differs = allocated != nullptr && !same_allocation(*allocated, allocations_.wanted_by(pod));
   if (differs || conditions(uid).pending) queue_.insert(uid);
-  look_again();
+  look_again("pod_updated");
 }
 
 void Resizes::pod_gone(const std::string& uid) {
   conditions_.erase(uid);
   queue_.erase(uid);
-  look_again();
+  look_again("pods_removed");
 }
 
-void Resizes::look_again() {
-  if (!queue_.empty()) bell_.notify();
+void Resizes::look_again(std::string_view trigger) {
+  if (queue_.empty()) return;
+  trigger_ = trigger;
+  bell_.notify();
 }
 
 const ResizeConditions& Resizes::conditions(const std::string& uid) const {
@@ -97,7 +99,9 @@ base::Task<void> Resizes::run() {
     }
     if (!retry_at_) retry_at_ = clock_.steady_now() + kFirstRetry;
     const bool rung = co_await bell_.wait_until(clock_, *retry_at_);
-    if (!rung) retry_at_ = clock_.steady_now() + kRetry;
+    if (rung) continue;
+    trigger_ = "periodic_retry";
+    retry_at_ = clock_.steady_now() + kRetry;
   }
 }
 
@@ -141,12 +145,14 @@ void Resizes::decide(const std::string& uid, std::vector<Accepted>& accepted) {
   }
   if (const auto why = infeasible_resize(*pod, *allocations_.allocated_pod(pod), rules_, node_)) {
     queue_.erase(uid);
+    ++metrics_.infeasible[{infeasible_label(*why)}];
     return refuse(*pod, kInfeasible, *why);
   }
   const ResizeVerdict verdict = hooks_.admit ? hooks_.admit(pod) : ResizeVerdict();
   if (verdict.kind == ResizeVerdict::Kind::refused) return refuse(*pod, verdict.reason, verdict.message);
   if (verdict.kind == ResizeVerdict::Kind::wait) return;
   queue_.erase(uid);
+  if (conditions(uid).is_deferred()) ++metrics_.deferred_accepted[{trigger_}];
   accepted.push_back({pod, *allocated});
   // The others are judged with what this one takes, or leaves.
   allocations_.set_allocated(uid, std::move(wanted));

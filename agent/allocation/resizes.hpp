@@ -20,6 +20,7 @@
 #include "agent/allocation/allocations.hpp"
 #include "agent/allocation/resize_conditions.hpp"
 #include "agent/allocation/resize_decision.hpp"
+#include "agent/allocation/resize_metrics.hpp"
 #include "agent/sync/events.hpp"
 
 namespace keelson::agent {
@@ -57,8 +58,15 @@ class Resizes {
   void pod_appeared(const api::Pod& pod);
   void pod_changed(const api::Pod& pod);
   void pod_gone(const std::string& uid);
-  // Something was started, ended or freed.
-  void look_again();
+  // Its content changed.
+  void count_request(const api::Pod& before, const api::Pod& after) {
+    count_requested(before, after, metrics_.requested);
+  }
+  // Something was started, ended or freed; what, in the words of the metric (retry_trigger).
+  void look_again(std::string_view trigger = "pods_added");
+
+  const ResizeMetrics& metrics() const { return metrics_; }
+  const std::map<std::string, ResizeConditions>& all_conditions() const { return conditions_; }  // by UID
 
   // --- For the pod's worker; `pod` is the pod as it is run ---
   // Never null; empty for a pod that was never resized.
@@ -93,6 +101,8 @@ class Resizes {
   std::map<std::string, ResizeConditions> conditions_;  // by UID
   std::set<std::string> queue_;                         // UIDs
   std::optional<base::SteadyTime> retry_at_;
+  std::string trigger_;  // why the queue was to be looked at, the last that was told
+  ResizeMetrics metrics_;
   base::Notification bell_;
   base::Gate gate_;
 };

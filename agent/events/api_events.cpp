@@ -51,9 +51,9 @@ Task<void> ApiEvents::stop() {
 
 void ApiEvents::record(const api::Pod& pod, PodEvent event) {
   if (event.of_node) return record_node(event.warning, std::move(event.reason), std::move(event.message));
-  enqueue(make_event(reference_to(pod, std::move(event.field_path)),
-                     {event.warning, std::move(event.reason), std::move(event.message)}, node_name_, clock_.now(),
-                     random_));
+  auto object = event.of_object ? *event.of_object : reference_to(pod, std::move(event.field_path));
+  enqueue(make_event(std::move(object), {event.warning, std::move(event.reason), std::move(event.message)}, node_name_,
+                     clock_.now(), random_));
 }
 
 void ApiEvents::record_node(bool warning, std::string reason, std::string message) {

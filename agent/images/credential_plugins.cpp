@@ -195,8 +195,11 @@ std::shared_ptr<CredentialPlugins::Flight> CredentialPlugins::board(Plugin* plug
 Task<void> CredentialPlugins::fly(Plugin* plugin, std::shared_ptr<Flight> flight, Question question,
                                   PluginCacheKey key) {
   const Landing landing(plugin, flight, key);
+  const base::SteadyTime begun = clock_.steady_now();
   auto response = co_await run(plugin, question);
+  metrics_.durations[{plugin->provider.name}].observe(clock_.steady_now() - begun);
   if (!response.ok()) {
+    ++metrics_.errors[{plugin->provider.name}];
     log_.error("A credential plugin has no logins",
                {{"plugin", plugin->provider.name}, {"image", question.image}, {"err", response.error()}});
     co_return;

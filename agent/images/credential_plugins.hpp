@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "agent/images/credential_plugin.hpp"
+#include "agent/images/image_metrics.hpp"
 #include "agent/images/program_runner.hpp"
 #include "agent/sync/pod_objects.hpp"
 #include "base/gate.hpp"
@@ -39,6 +40,7 @@ class CredentialPlugins {
   void start(base::Gate& gate) { gate_ = &gate; }
   // `repository` as normal_repository() makes it.
   base::Task<std::vector<Credential>> find(api::PodPtr pod, std::string repository);
+  const CredentialPluginMetrics& metrics() const { return metrics_; }
 
  private:
   struct Kept {
@@ -88,6 +90,7 @@ class CredentialPlugins {
   base::Logger log_;
   std::vector<std::unique_ptr<Plugin>> plugins_;
   base::Gate* gate_ = nullptr;
+  CredentialPluginMetrics metrics_;
 };
 
 }  // namespace keelson::agent

@@ -116,6 +116,7 @@ base::Task<ImageOutcome> ImagePuller::ensure(ImageRequest asked) {
     co_return failed("InvalidImageName", text);
   }
   if (request->policy == "Always") {
+    metrics_.requested(request->policy, std::nullopt, true);
     auto outcome = co_await pull(request, *name, unknown);
     co_return outcome;
   }
@@ -132,7 +133,11 @@ base::Task<ImageOutcome> ImagePuller::ensure(ImageRequest asked) {
     auto outcome = co_await use_present(request, *name, **found);
     co_return outcome;
   }
-  if (request->policy == "Never") co_return not_present(*request);
+  if (request->policy == "Never") {
+    metrics_.requested(request->policy, false, std::nullopt);
+    co_return not_present(*request);
+  }
+  metrics_.requested(request->policy, false, true);
   auto outcome = co_await pull(request, *name, unknown);
   co_return outcome;
 }
@@ -145,6 +150,7 @@ ImageOutcome ImagePuller::present(const ImageRequest& request, const cri::Image&
             (records_.enabled() ? " and can be accessed by the pod" : ""));
   ImageOutcome outcome;
   outcome.image = EnsuredImage{image.id, image.uid, image.username};
+  metrics_.requested(request.policy, true, false);
   return outcome;
 }
 
@@ -161,10 +167,14 @@ base::Task<ImageOutcome> ImagePuller::use_present(RequestPtr request, std::strin
   if (verdict == Verdict::open) co_return present(*request, image);
   if (verdict == Verdict::by_name) {
     auto found = co_await find_credentials(request);
-    if (!found.ok()) co_return not_begun(*request, found.error().to_string());
+    if (!found.ok()) {
+      metrics_.requested(request->policy, true, std::nullopt);
+      co_return not_begun(*request, found.error().to_string());
+    }
     credentials = *found;
     if (records_.admits(request->image, image.id, *credentials)) co_return present(*request, image);
   }
+  metrics_.requested(request->policy, true, true);
   if (request->policy == "Never") co_return not_present(*request);
   auto outcome = co_await pull(request, name, credentials);
   co_return outcome;
@@ -226,8 +236,8 @@ base::Task<ImageOutcome> ImagePuller::pull(RequestPtr request, std::string name,
   failures_.erase(key);
   intent->pulled(pulled->ref, pulled->credential);
   const base::SteadyTime now = clock_.steady_now();
-  auto outcome = co_await describe(
-      request, pulled->ref, in_milliseconds(now - begun) + " (" + in_milliseconds(now - asked) + " including waiting)");
+  if (listener_) listener_(key.first, asked, now);
+  auto outcome = co_await describe(request, pulled->ref, now - begun, now - asked);
   co_return outcome;
 }
 
@@ -273,7 +283,8 @@ ImageOutcome ImagePuller::pull_failed(const ImageRequest& request, const Key& ke
 }
 
 // What the runtime says of the image that it has now.
-base::Task<ImageOutcome> ImagePuller::describe(RequestPtr request, std::string ref, std::string times) {
+base::Task<ImageOutcome> ImagePuller::describe(RequestPtr request, std::string ref, base::Duration pulling,
+                                               base::Duration all) {
   cri::ImageSpec by_ref;
   by_ref.image = ref;
   auto described = co_await images_.image_status(by_ref);
@@ -286,9 +297,10 @@ base::Task<ImageOutcome> ImagePuller::describe(RequestPtr request, std::string r
     outcome.image->username = image.username;
     size = image.size;
   }
+  metrics_.pulls[{image_size_label(size)}].observe(all);
   event(*request, false, "Pulled",
-        "Successfully pulled image " + quoted(request->image) + " in " + times +
-            ". Image size: " + std::to_string(size) + " bytes.");
+        "Successfully pulled image " + quoted(request->image) + " in " + in_milliseconds(pulling) + " (" +
+            in_milliseconds(all) + " including waiting). Image size: " + std::to_string(size) + " bytes.");
   co_return outcome;
 }
 

@@ -9,6 +9,7 @@
 // the awaiting task's cancellation gives up its place and its pull. Source: contract 02 §16.1, §16.3, §7.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "agent/images/image_credentials.hpp"
+#include "agent/images/image_metrics.hpp"
 #include "agent/images/pull_records.hpp"
 #include "agent/status/status.hpp"
 #include "agent/sync/events.hpp"
@@ -88,6 +90,12 @@ class ImagePuller {
   std::size_t pulling() const;
   std::size_t queued() const { return slots_.waiting(); }
 
+  ImageMetrics& metrics() { return metrics_; }
+  const ImageMetrics& metrics() const { return metrics_; }
+  // Called after each pull that succeeded, the time it waited for its turn included.
+  using PullListener = std::function<void(const std::string& pod_uid, base::SteadyTime begun, base::SteadyTime ended)>;
+  void on_pulled(PullListener listener) { listener_ = std::move(listener); }
+
  private:
   struct Failure {
     base::Duration delay{};
@@ -109,7 +117,7 @@ class ImagePuller {
   base::Task<Result<CredentialsPtr>> find_credentials(RequestPtr request);
   base::Task<ImageOutcome> pull(RequestPtr request, std::string name, CredentialsPtr credentials);
   base::Task<Result<Pulled>> try_credentials(RequestPtr request, std::string name, CredentialsPtr credentials);
-  base::Task<ImageOutcome> describe(RequestPtr request, std::string ref, std::string times);
+  base::Task<ImageOutcome> describe(RequestPtr request, std::string ref, base::Duration pulling, base::Duration all);
   std::optional<ImageOutcome> backed_off(const ImageRequest& request, const Key& key);
   ImageOutcome present(const ImageRequest& request, const cri::Image& image);
   ImageOutcome not_present(const ImageRequest& request);
@@ -130,6 +138,8 @@ class ImagePuller {
   base::SteadyTime tokens_at_;
   std::list<PullProgress> progress_;
   std::map<Key, Failure> failures_;
+  ImageMetrics metrics_;
+  PullListener listener_;
 };
 
 }  // namespace keelson::agent

@@ -56,12 +56,27 @@ Task<Verdict> PullRecords::ask(std::string image, std::string ref) {
   if (!enabled()) co_return Verdict::open;
   while (!tried_) co_await tried_bell_.wait();
   const auto repository = normal_repository(image);
-  if (!repository.ok()) co_return Verdict::closed;
+  if (!repository.ok()) {
+    count("error");
+    co_return Verdict::closed;
+  }
   // While the records cannot be read, any image may be one of them.
   const bool known = !read_ || knows(image, ref);
-  if (!must_verify(verification_, repository.value(), known)) co_return Verdict::open;
+  if (!must_verify(verification_, repository.value(), known)) {
+    count("credentialPolicyAllowed");
+    co_return Verdict::open;
+  }
   const auto record = pulled_.find(ref);
-  co_return verdict_of(record == pulled_.end() ? nullptr : &record->second, repository.value());
+  const Verdict verdict = verdict_of(record == pulled_.end() ? nullptr : &record->second, repository.value());
+  // Verdict::by_name is not answered yet; admits() does.
+  if (verdict == Verdict::open) count("credentialRecordFound");
+  if (verdict == Verdict::closed) count("mustAuthenticate");
+  co_return verdict;
+}
+
+std::size_t PullRecords::intents_on_disk() const {
+  return static_cast<std::size_t>(
+      std::count_if(intents_.begin(), intents_.end(), [](const auto& entry) { return entry.second.on_disk; }));
 }
 
 bool PullRecords::admits(const std::string& image, const std::string& ref, const std::vector<Credential>& credentials) {
@@ -69,6 +84,7 @@ bool PullRecords::admits(const std::string& image, const std::string& ref, const
   const auto repository = normal_repository(image);
   if (record == pulled_.end() || !repository.ok()) return false;
   const Credential* credential = admitting(record->second, repository.value(), credentials);
+  count(credential == nullptr ? "mustAuthenticate" : "credentialRecordFound");
   if (credential == nullptr) return false;
   if (remember_admitted(record->second, repository.value(), *credential, clock_.now())) write_soon({false, ref});
   return true;

@@ -23,6 +23,7 @@
 #include "agent/images/image_files.hpp"
 #include "agent/images/pull_record.hpp"
 #include "base/clock.hpp"
+#include "base/counters.hpp"
 #include "base/gate.hpp"
 #include "base/logger.hpp"
 #include "base/sync.hpp"
@@ -82,6 +83,9 @@ class PullRecords {
   void keep_only(const std::set<std::string>& refs, base::SystemTime until);
 
   const std::map<std::string, PulledRecord>& pulled() const { return pulled_; }
+  // For the metrics: intents that are on the disk, and how ask() and admits() were answered, by result.
+  std::size_t intents_on_disk() const;
+  const base::CountsBy<1>& checks() const { return checks_; }
   // Everything that is to be written has been.
   bool settled() const { return dirty_.empty() && failed_.empty() && !writing_; }
 
@@ -121,6 +125,7 @@ class PullRecords {
   base::Task<void> write_file(File file);
   void wrote_intent(const std::string& image, const Status& status);
   void wrote(const File& file, const Status& status);
+  void count(const char* result) { ++checks_[{result}]; }
 
   base::Clock& clock_;
   ImageFiles& files_;
@@ -134,6 +139,8 @@ class PullRecords {
   std::map<std::string, PulledRecord> pulled_;  // by reference
   std::map<std::string, Pending> intents_;      // by image, as pods name it
   std::set<std::string> unreadable_;            // paths of files that are there
+
+  base::CountsBy<1> checks_;
 
   std::list<File> dirty_;
   std::list<File> failed_;

@@ -26,7 +26,9 @@ base::Task<void> RoundImages::prepare(cri::PodSandboxConfig sandbox) {
     ImageRequest wanted = request(source.reference(), source.pullpolicy(), sandbox);
     wanted.used_by = "volume " + volume.name();
     journal_.waits_for("image " + source.reference() + " of volume " + volume.name());
+    ++puller_.metrics().volumes_requested;
     auto outcome = co_await puller_.ensure(std::move(wanted));
+    ++(outcome.image ? puller_.metrics().volumes_mounted : puller_.metrics().volume_errors);
     volumes_[volume.name()] = std::move(outcome);
   }
 }

@@ -131,10 +131,13 @@ base::Task<Status> NodeReporter::try_to_register() {
   NextStatus first = first_node(settings_, gather(), clock_.now());
   tell_round(first);
   if (!std::exchange(first_told_, true)) tell(first.events);
+  if (!startup_.first_try) startup_.first_try = clock_.now();
   Node copy = first.node;
   auto made = co_await main_.create<Node>("", std::move(copy));
   if (made.ok()) {
     log_.info("Node registered", {{"node", settings_.name}});
+    startup_.registered = clock_.now();
+    if (is_ready(*made)) startup_.ready = startup_.registered;
     took(std::move(*made));
     co_return Status();
   }
@@ -227,6 +230,7 @@ base::Task<Status> NodeReporter::report_once(NodePtr known) {
       co_await heartbeat_.patch<Node>("", settings_.name, kube::PatchType::strategic_merge, std::move(patch), "status");
   if (!patched.ok()) co_return std::move(patched).error().wrap("while sending the node's status");
   times_.sent(clock_.steady_now());
+  if (startup_.registered && !startup_.ready && is_ready(*patched)) startup_.ready = clock_.now();
   tell(next.events);
   took(std::move(*patched));
   co_return Status();

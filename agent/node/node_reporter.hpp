@@ -46,6 +46,13 @@ struct NodeHooks {
 std::function<base::Task<Result<AddressFacts>>()> look_up_addresses(base::BlockingPool& pool,
                                                                     const AddressSettings& settings);
 
+// When a Node that is new came up, for the metrics (kubelet_node_startup_*); unset: it has not, or was there before.
+struct NodeStartup {
+  std::optional<base::SystemTime> first_try;  // to register it
+  std::optional<base::SystemTime> registered;
+  std::optional<base::SystemTime> ready;
+};
+
 class NodeReporter {
  public:
   NodeReporter(base::Loop& loop, base::Clock& clock, base::Random& random, NodeSettings settings, kube::Client& main,
@@ -64,6 +71,7 @@ class NodeReporter {
   // What the next round would be made from.
   StatusInputs gather() const;
   const NodeSettings& settings() const { return settings_; }
+  const NodeStartup& startup() const { return startup_; }
 
  private:
   base::Task<void> run();
@@ -108,6 +116,7 @@ class NodeReporter {
   bool first_told_ = false;
   bool reboot_told_ = false;
   bool unschedulable_ = false;
+  NodeStartup startup_;
   std::string problem_;  // of the last round
 };
 

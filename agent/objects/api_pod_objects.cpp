@@ -25,9 +25,28 @@ TokenQuery token_query(const api::Pod& pod, const std::string& audience, std::in
   return query;
 }
 
+void ApiPodObjects::hold(const api::PodPtr& pod) {
+  objects_.register_pod(*pod);
+  if (bundles_ != nullptr) bundles_->register_pod(*pod);
+  if (certificates_ != nullptr) certificates_->register_pod(pod);
+}
+
 void ApiPodObjects::release(const std::string& uid) {
   objects_.unregister_pod(uid);
   tokens_.forget_pod(uid);
+  if (bundles_ != nullptr) bundles_->unregister_pod(uid);
+  if (certificates_ != nullptr) certificates_->unregister_pod(uid);
+}
+
+Task<Result<std::string>> ApiPodObjects::trust_anchors(api::PodPtr pod,
+                                                       api::core::ClusterTrustBundleProjection source) {
+  if (bundles_ == nullptr) return PodObjects::trust_anchors(std::move(pod), std::move(source));
+  return bundles_->anchors(std::move(source));
+}
+
+Result<PodCredential> ApiPodObjects::credential(const api::Pod& pod, const std::string& volume, int source) {
+  if (certificates_ == nullptr) return PodObjects::credential(pod, volume, source);
+  return certificates_->credential(pod.metadata().uid(), volume, source);
 }
 
 Task<Result<std::shared_ptr<const ObjectResolver>>> ApiPodObjects::objects_of(api::PodPtr pod,

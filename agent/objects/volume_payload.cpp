@@ -105,18 +105,48 @@ TokenNeed need_of(const api::core::ServiceAccountTokenProjection& source) {
   return {source.audience(), source.has_expirationseconds() ? source.expirationseconds() : kDefaultExpiration};
 }
 
+// A file that is for the pod's user alone, where there is one.
+void add_own(const api::Pod& pod, const std::string& path, std::string content, std::uint32_t default_mode,
+             Payload& out) {
+  const auto user = common_user(pod.spec());
+  const bool has_group = pod.spec().securitycontext().has_fsgroup();
+  out[path] = {std::move(content), user || has_group ? 0600u : default_mode, user};
+}
+
 Status add_token(const api::Pod& pod, const api::core::ServiceAccountTokenProjection& source,
                  std::uint32_t default_mode, const PayloadObjects& objects, Payload& out) {
   const auto found = objects.tokens.find(need_of(source));
   if (found == objects.tokens.end()) return Error(ErrorKind::internal, "the token was not fetched");
   if (!found->second.ok()) return found->second.error();
-  const auto user = common_user(pod.spec());
-  const bool has_group = pod.spec().securitycontext().has_fsgroup();
-  out[source.path()] = {*found->second, user || has_group ? 0600u : default_mode, user};
+  add_own(pod, source.path(), *found->second, default_mode, out);
   return {};
 }
 
-Status add_source(const api::Pod& pod, const api::core::VolumeProjection& source, std::uint32_t mode,
+Status add_trust_anchors(const api::Pod& pod, const api::core::ClusterTrustBundleProjection& source, int number,
+                         std::uint32_t default_mode, const PayloadObjects& objects, Payload& out) {
+  const auto found = objects.trust_anchors.find(number);
+  if (found == objects.trust_anchors.end()) return Error(ErrorKind::internal, "the trust anchors were not fetched");
+  if (!found->second.ok()) return found->second.error();
+  add_own(pod, source.path(), *found->second, default_mode, out);
+  return {};
+}
+
+Status add_certificate(const api::Pod& pod, const api::core::PodCertificateProjection& source, int number,
+                       std::uint32_t default_mode, const PayloadObjects& objects, Payload& out) {
+  const auto found = objects.credentials.find(number);
+  if (found == objects.credentials.end()) return Error(ErrorKind::internal, "the certificate was not fetched");
+  if (!found->second.ok()) return found->second.error();
+  const PodCredential& had = *found->second;
+  const auto add = [&](const std::string& path, const std::string& content) {
+    if (!path.empty()) add_own(pod, path, content, default_mode, out);
+  };
+  add(source.credentialbundlepath(), had.key_pem + had.chain_pem);
+  add(source.keypath(), had.key_pem);
+  add(source.certificatechainpath(), had.chain_pem);
+  return {};
+}
+
+Status add_source(const api::Pod& pod, const api::core::VolumeProjection& source, int number, std::uint32_t mode,
                   const PayloadObjects& objects, const ResourceList& allocatable, Payload& out) {
   if (source.has_configmap()) {
     const auto& map = source.configmap();
@@ -129,11 +159,9 @@ Status add_source(const api::Pod& pod, const api::core::VolumeProjection& source
   if (source.has_downwardapi()) return add_fields(pod, source.downwardapi().items(), mode, allocatable, out);
   if (source.has_serviceaccounttoken()) return add_token(pod, source.serviceaccounttoken(), mode, objects, out);
   if (source.has_clustertrustbundle()) {
-    return Error(ErrorKind::unimplemented, "clusterTrustBundle sources are not supported yet");
+    return add_trust_anchors(pod, source.clustertrustbundle(), number, mode, objects, out);
   }
-  if (source.has_podcertificate()) {
-    return Error(ErrorKind::unimplemented, "podCertificate sources are not supported yet");
-  }
+  if (source.has_podcertificate()) return add_certificate(pod, source.podcertificate(), number, mode, objects, out);
   return {};
 }
 
@@ -143,8 +171,9 @@ Result<Payload> make_projected(const api::Pod& pod, const api::core::ProjectedVo
   if (!source.has_defaultmode()) return no_default_mode("projected");
   Payload out;
   std::vector<Error> errors;
-  for (const auto& part : source.sources()) {
-    auto added = add_source(pod, part, static_cast<std::uint32_t>(source.defaultmode()), objects, allocatable, out);
+  const auto mode = static_cast<std::uint32_t>(source.defaultmode());
+  for (int i = 0; i < source.sources_size(); ++i) {
+    auto added = add_source(pod, source.sources(i), i, mode, objects, allocatable, out);
     if (!added.ok()) errors.push_back(std::move(added).error());
   }
   if (errors.empty()) return out;
@@ -168,7 +197,10 @@ PayloadNeeds payload_needs(const VolumeSource& source) {
   PayloadNeeds needs;
   if (source.has_configmap()) needs.config_maps.insert(source.configmap().localobjectreference().name());
   if (source.has_secret()) needs.secrets.insert(source.secret().secretname());
-  for (const auto& part : source.projected().sources()) {
+  for (int i = 0; i < source.projected().sources_size(); ++i) {
+    const auto& part = source.projected().sources(i);
+    if (part.has_clustertrustbundle()) needs.trust_bundles.push_back(i);
+    if (part.has_podcertificate()) needs.certificates.push_back(i);
     if (part.has_configmap()) needs.config_maps.insert(part.configmap().localobjectreference().name());
     if (part.has_secret()) needs.secrets.insert(part.secret().localobjectreference().name());
     if (part.has_serviceaccounttoken()) needs.tokens.insert(need_of(part.serviceaccounttoken()));

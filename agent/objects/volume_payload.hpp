@@ -12,8 +12,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "agent/pod_config/node_info.hpp"
+#include "agent/sync/pod_objects.hpp"
 #include "api/objects.hpp"
 #include "base/result.hpp"
 #include "volume/projection.hpp"
@@ -30,6 +32,9 @@ struct PayloadNeeds {
   std::set<std::string> config_maps;  // in the pod's namespace
   std::set<std::string> secrets;
   std::set<TokenNeed> tokens;
+  // Numbers of sources among those of the volume.
+  std::vector<int> trust_bundles;
+  std::vector<int> certificates;
 };
 PayloadNeeds payload_needs(const api::core::VolumeSource& source);
 
@@ -37,6 +42,9 @@ struct PayloadObjects {
   std::map<std::string, Result<std::shared_ptr<const api::core::ConfigMap>>> config_maps;
   std::map<std::string, Result<std::shared_ptr<const api::core::Secret>>> secrets;
   std::map<TokenNeed, Result<std::string>> tokens;
+  // By the number of the source among those of the volume.
+  std::map<int, Result<std::string>> trust_anchors;
+  std::map<int, Result<PodCredential>> credentials;
 };
 
 // The escaped plugin's name and whether it lies in memory; nothing for a volume of another kind.

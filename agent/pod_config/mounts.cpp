@@ -141,7 +141,7 @@ Result<std::vector<SubPathRequest>> sub_path_requests(const api::Pod& pod, const
     requests.push_back({index, mount.name(), container.name(), volume.value()->host_path, std::move(sub_path).value(),
                         node.root_dir + "/pods/" + pod.metadata().uid() + "/volume-subpaths/" + name + "/" +
                             container.name() + "/" + std::to_string(index),
-                        named == mount.name() ? "" : named});
+                        name});
   }
   return requests;
 }

@@ -38,13 +38,13 @@ struct ResolvedBlockVolume {
 
 // A sub-path that must be bind-mounted before the container is created.
 struct SubPathRequest {
-  int index = 0;  // position in volumeMounts
-  std::string volume;
+  int index = 0;       // position in volumeMounts
+  std::string volume;  // as the volumeMount names it
   std::string container;
   std::string volume_path;  // host path of the volume
   std::string sub_path;     // relative, expanded, without ".."
   std::string target;       // ROOT/pods/UID/volume-subpaths/NAME/CONTAINER/INDEX
-  std::string name;         // NAME; empty: `volume`
+  std::string name;         // NAME: the PV's, or that of `volume`
   bool operator==(const SubPathRequest&) const = default;
 };
 

@@ -64,6 +64,9 @@ class MirrorPods {
   void on_node(NodePtr node);  // null: there is none
   void api_is_back();
 
+  // That the API has.
+  std::size_t count() const { return copies_.size(); }
+
  private:
   struct Slot;
   using SlotPtr = std::shared_ptr<Slot>;

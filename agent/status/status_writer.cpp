@@ -38,6 +38,7 @@ struct StatusWriter::Entry {
   bool may_run = true;
   bool terminated = false;
   base::SteadyTime published{};
+  std::optional<base::SteadyTime> untold_since;  // the first change that was not told yet
 
   State state = State::idle;
   Lane lane = Lane::none;  // of the queue that holds the place that counts
@@ -98,6 +99,7 @@ void StatusWriter::accept(const api::PodPtr& pod, const api::core::PodStatus& st
   entry->may_run = containers_may_run;
   entry->terminated = entry->terminated || terminated;
   entry->published = clock_.steady_now();
+  if (!entry->untold_since) entry->untold_since = entry->published;
   entry->gap.reset();
   // One that the API did not know: kept, in case the watch says otherwise.
   if (!entry->gone) request(entry);
@@ -310,7 +312,9 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
   }
   entry->told_uid = copy->metadata().uid();
   const bool terminated = entry->terminated;
-  if (!patch.body.empty()) {
+  if (patch.body.empty()) {
+    entry->untold_since.reset();
+  } else {
     const base::SteadyTime published = entry->published;
     std::string ns = copy->metadata().namespace_();
     std::string name = copy->metadata().name();
@@ -332,6 +336,7 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
       co_return outcome;
     }
     if (away_) api_is_back();
+    note_told(*entry, published);
     if (entry->gone) co_return Outcome::gone;
     // A mirror that was replaced meanwhile must not take its successor's place.
     if (is_static(*entry->pod) && copies_.find(copy->metadata().uid()) == nullptr) co_return Outcome::failed;
@@ -344,6 +349,14 @@ base::Task<StatusWriter::Outcome> StatusWriter::tell(EntryPtr entry) {
   if (!terminated || !deletable(*entry)) co_return Outcome::told;
   const Outcome outcome = co_await remove(entry, copy_for(*entry));
   co_return outcome;
+}
+
+// What has changed since the request was made is yet to be told.
+void StatusWriter::note_told(Entry& entry, base::SteadyTime published) {
+  if (!entry.untold_since || *entry.untold_since > published) return;
+  sync_durations_.observe(clock_.steady_now() - *entry.untold_since);
+  entry.untold_since.reset();
+  if (entry.published > published) entry.untold_since = entry.published;
 }
 
 // contract 02 §11.4.

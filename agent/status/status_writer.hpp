@@ -11,6 +11,7 @@
 // §11, §15.5.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -24,6 +25,7 @@
 #include "agent/status/status_sink.hpp"
 #include "base/backoff.hpp"
 #include "base/clock.hpp"
+#include "base/counters.hpp"
 #include "base/gate.hpp"
 #include "base/logger.hpp"
 
@@ -36,6 +38,9 @@ struct StatusWriterOptions {
   // Between two corrections of one pod; doubled up to a minute while they do not last.
   base::Duration correction_gap = std::chrono::seconds(1);
 };
+
+// Seconds.
+inline constexpr std::array<double, 11> kStatusSyncBounds{.01, .05, .1, .5, 1, 5, 10, 20, 30, 45, 60};
 
 class StatusWriter final : public StatusSink {
  public:
@@ -61,6 +66,9 @@ class StatusWriter final : public StatusSink {
   std::optional<api::core::PodStatus> known_status(const api::Pod& pod) const;
   // Pods with something that is not sent yet; static pods without a mirror do not count.
   std::size_t pending() const;
+  // From a change of a status until it was told, later changes with it (kubelet_pod_status_sync_duration_seconds).
+  using SyncDurations = base::Histogram<kStatusSyncBounds>;
+  const SyncDurations& sync_durations() const { return sync_durations_; }
   // Called after each request that carried a status: when that was published, and whether it arrived.
   using Written = std::function<void(const std::string& uid, base::SteadyTime published, bool ok)>;
   void on_written(Written listener) { written_ = std::move(listener); }
@@ -96,6 +104,7 @@ class StatusWriter final : public StatusSink {
   base::Task<Outcome> look_again(EntryPtr entry, api::PodPtr copy);
   base::Task<void> wake_later(EntryPtr entry, std::uint64_t nap, base::Duration delay);
   void finish(const EntryPtr& entry, Outcome outcome);
+  void note_told(Entry& entry, base::SteadyTime published);
   base::Task<void> probe_later(base::Duration delay);
   Outcome failed(const EntryPtr& entry, const char* what, const Error& error);
 
@@ -114,6 +123,7 @@ class StatusWriter final : public StatusSink {
   base::SteadyTime away_until_{};
   base::Backoff away_backoff_;
   Written written_;
+  SyncDurations sync_durations_;
   base::Gate gate_;
 };
 

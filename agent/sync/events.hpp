@@ -4,6 +4,7 @@
 // loop; recording never blocks and never fails. Source: contract 02 §22.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "api/objects.hpp"
@@ -16,6 +17,8 @@ struct PodEvent {
   std::string message;
   std::string field_path;  // spec.containers{NAME}, empty for the pod itself
   bool of_node = false;    // the API's event is the node's, found while working on the pod
+  // The API's event is that object's, found while working on the pod: of a claim, a PersistentVolume. Null: the pod's.
+  std::shared_ptr<const api::core::ObjectReference> of_object = nullptr;
 };
 
 class EventRecorder {

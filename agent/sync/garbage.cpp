@@ -153,16 +153,17 @@ base::Task<void> GarbageCollector::collect() {
   for (std::size_t i = 0; i < garbage.containers.size(); ++i) co_await remove_container(garbage.containers[i].id);
   for (std::size_t i = 0; i < garbage.sandboxes.size(); ++i) co_await remove_sandbox(garbage.sandboxes[i]);
   // Logs stay with a pod that is wanted, worked on, or of which the runtime still has something.
-  std::set<std::string> keep;
-  for (std::string& uid : known_()) keep.insert(std::move(uid));
+  LogsInUse in_use;
+  for (std::string& uid : known_()) in_use.pods.insert(std::move(uid));
   for (const auto& container : *containers) {
-    if (!is_among(garbage.containers, container.id)) keep.insert(label(container.labels, kPodUid));
+    if (is_among(garbage.containers, container.id)) continue;
+    in_use.pods.insert(label(container.labels, kPodUid));
+    in_use.containers.insert(container.id);
   }
   for (const auto& sandbox : *sandboxes) {
-    if (!is_among(garbage.sandboxes, sandbox.id)) keep.insert(sandbox.metadata.uid);
+    if (!is_among(garbage.sandboxes, sandbox.id)) in_use.pods.insert(sandbox.metadata.uid);
   }
-  std::vector<std::string> uids(keep.begin(), keep.end());
-  auto removed = co_await files_.remove_orphan_logs(std::move(uids));
+  auto removed = co_await files_.remove_orphan_logs(std::move(in_use));
   if (!removed.ok()) log_.warning("Orphaned logs stay", {{"err", removed.error()}});
 }
 

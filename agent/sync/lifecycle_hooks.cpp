@@ -46,6 +46,22 @@ PodEvent fallback_event(const probes::HttpGet& request) {
       ""};
 }
 
+// Cancellation leaves no other way.
+class CountUnless {
+ public:
+  explicit CountUnless(std::uint64_t& count) : count_(count) {}
+  CountUnless(const CountUnless&) = delete;
+  CountUnless& operator=(const CountUnless&) = delete;
+  ~CountUnless() {
+    if (!done_) ++count_;
+  }
+  void done() { done_ = true; }
+
+ private:
+  std::uint64_t& count_;
+  bool done_ = false;
+};
+
 base::Task<Status> invalid(HookRequest) { co_return Error(ErrorKind::invalid, "Cannot run handler: invalid handler"); }
 
 }  // namespace
@@ -86,6 +102,7 @@ base::Task<Status> RuntimeHooks::run_http_get(HookRequest request) {
     probes::HttpGet plain = without_tls(get);
     auto again = co_await http_.get(std::move(plain));
     if (again.kind != probes::HttpOutcome::Kind::failed) {
+      ++http_fallbacks_;
       events_.record(*request.pod, fallback_event(get));
       co_return Status();
     }
@@ -95,7 +112,9 @@ base::Task<Status> RuntimeHooks::run_http_get(HookRequest request) {
 
 base::Task<Status> RuntimeHooks::run_sleep(HookRequest request) {
   constexpr std::int64_t kMost = 100ll * 365 * 24 * 3600;  // a clock of nanoseconds holds no more
+  CountUnless cut_short(short_sleeps_);
   co_await clock_.sleep_for(std::chrono::seconds(std::min(kMost, request.handler.sleep().seconds())));
+  cut_short.done();
   co_return Status();
 }
 

@@ -7,6 +7,7 @@
 // Source: contract 02 §18.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,10 @@ class RuntimeHooks final : public LifecycleHooks {
       : clock_(clock), runtime_(runtime), http_(http), events_(events) {}
   base::Task<Status> run(HookRequest request) override;
 
+  // For the metrics: HTTPS hooks that were answered in plain HTTP, sleeps that were not slept to their end.
+  std::uint64_t http_fallbacks() const { return http_fallbacks_; }
+  std::uint64_t short_sleeps() const { return short_sleeps_; }
+
  private:
   base::Task<Status> run_exec(HookRequest request);
   base::Task<Status> run_http_get(HookRequest request);
@@ -56,6 +61,8 @@ class RuntimeHooks final : public LifecycleHooks {
   cri::RuntimeService& runtime_;
   HookHttp& http_;
   EventRecorder& events_;
+  std::uint64_t http_fallbacks_ = 0;
+  std::uint64_t short_sleeps_ = 0;
 };
 
 }  // namespace keelson::agent

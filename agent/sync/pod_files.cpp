@@ -113,14 +113,21 @@ bool is_fresh(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && ::time(nullptr) - info.st_mtime < kFreshSeconds;
 }
 
-Status remove_orphan_logs_on_disk(const Paths& paths, const std::vector<std::string>& keep) {
-  const std::set<std::string> kept(keep.begin(), keep.end());
+// "ID" of "POD_NAMESPACE_CONTAINER-ID.log".
+std::string container_of_link(const std::string& name) {
+  const auto dash = name.find_last_of('-');
+  const auto end = name.rfind(".log");
+  if (dash == std::string::npos || end == std::string::npos || end < dash) return "";
+  return name.substr(dash + 1, end - dash - 1);
+}
+
+Status remove_orphan_logs_on_disk(const Paths& paths, const LogsInUse& in_use) {
   auto pods = base::list_directory(paths.logs);
   if (pods.ok()) {
     for (const auto& name : *pods) {
       const auto underscore = name.find_last_of('_');
-      if (underscore == std::string::npos || kept.count(name.substr(underscore + 1)) > 0) continue;
-      // `keep` may be older than a pod that has just begun.
+      if (underscore == std::string::npos || in_use.pods.count(name.substr(underscore + 1)) > 0) continue;
+      // `in_use` may be older than a pod that has just begun.
       if (is_fresh(paths.logs + "/" + name)) continue;
       KEELSON_TRY(base::remove_tree(paths.logs + "/" + name));
     }
@@ -130,7 +137,8 @@ Status remove_orphan_logs_on_disk(const Paths& paths, const std::vector<std::str
   for (const auto& name : *links) {
     const std::string link = paths.container_links + "/" + name;
     struct stat info {};
-    // Only links that lead nowhere are ours to remove.
+    // Only links that lead nowhere are ours to remove; that of a log which is being rotated will lead somewhere again.
+    if (in_use.containers.count(container_of_link(name)) > 0) continue;
     if (::lstat(link.c_str(), &info) != 0 || !S_ISLNK(info.st_mode) || ::stat(link.c_str(), &info) == 0) continue;
     KEELSON_TRY(remove_file(link));
   }
@@ -283,9 +291,9 @@ base::Task<Status> DiskPodFiles::remove_container_logs(std::string log_path, std
                          [log_path, link] { return remove_container_logs_on_disk(log_path, link); });
 }
 
-base::Task<Status> DiskPodFiles::remove_orphan_logs(std::vector<std::string> keep) {
+base::Task<Status> DiskPodFiles::remove_orphan_logs(LogsInUse in_use) {
   return pool_.run<void>("remove orphan logs in " + paths_.logs, kLimit,
-                         [paths = paths_, keep] { return remove_orphan_logs_on_disk(paths, keep); });
+                         [paths = paths_, in_use] { return remove_orphan_logs_on_disk(paths, in_use); });
 }
 
 }  // namespace keelson::agent

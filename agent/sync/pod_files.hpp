@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ struct ContainerFiles {
   std::string termination_name;  // 8 hex digits; empty: none
   bool write_hosts = false;
   std::string hosts;  // content of ROOT/pods/UID/etc-hosts
+};
+
+// Whose logs stay: pods by UID, and containers, whose link under /var/log/containers may lead nowhere for a moment.
+struct LogsInUse {
+  std::set<std::string> pods;
+  std::set<std::string> containers;
 };
 
 using PodFileTexts = std::map<std::string, Result<std::string>>;
@@ -61,7 +68,7 @@ class PodFiles {
   // N.log* of one container instance and its link.
   virtual base::Task<Status> remove_container_logs(std::string log_path, std::string link) = 0;
   // LOGS/* directories whose UID is not in `keep`, and links that lead nowhere.
-  virtual base::Task<Status> remove_orphan_logs(std::vector<std::string> keep) = 0;
+  virtual base::Task<Status> remove_orphan_logs(LogsInUse in_use) = 0;
 };
 
 class DiskPodFiles final : public PodFiles {
@@ -83,7 +90,7 @@ class DiskPodFiles final : public PodFiles {
   base::Task<Status> remove_pod_directory(std::string uid) override;
   base::Task<Result<std::vector<std::string>>> pod_directories() override;
   base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;
-  base::Task<Status> remove_orphan_logs(std::vector<std::string> keep) override;
+  base::Task<Status> remove_orphan_logs(LogsInUse in_use) override;
 
  private:
   base::Task<Result<std::string>> read_end(std::string path, std::size_t bytes);

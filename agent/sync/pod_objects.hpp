@@ -1,5 +1,5 @@
 // PodObjects: what a pod needs from the API besides itself: ConfigMaps and Secrets of its environment and volumes,
-// tokens of its service account, and the services.
+// tokens of its service account, trust anchors and certificates, and the services.
 //
 // Implemented over informers in a cluster; NoPodObjects where no API server is. Owner: the agent's wiring; outlives the
 // workers. Thread: the loop. What fails: `not_found` and others of the API, as the waiting state shows them.
@@ -18,6 +18,11 @@
 
 namespace keelson::agent {
 
+struct PodCredential {
+  std::string key_pem;
+  std::string chain_pem;  // the certificate first
+};
+
 class PodObjects {
  public:
   virtual ~PodObjects() = default;
@@ -32,6 +37,17 @@ class PodObjects {
                                                                                      std::string name) = 0;
   virtual base::Task<Result<std::shared_ptr<const api::core::Secret>>> secret(api::PodPtr pod, std::string name) = 0;
   virtual base::Task<Result<std::string>> token(api::PodPtr pod, std::string audience, std::int64_t seconds) = 0;
+  // Certificates of a ClusterTrustBundle source, as PEM; and a key with its certificate of the pod's own, of that
+  // source of that volume.
+  virtual base::Task<Result<std::string>> trust_anchors(api::PodPtr, api::core::ClusterTrustBundleProjection) {
+    co_return Error(
+        ErrorKind::unimplemented,
+        "ClusterTrustBundle projection is not supported in static kubelet mode, or its feature gate is off");
+  }
+  virtual Result<PodCredential> credential(const api::Pod&, const std::string& /*volume*/, int /*source*/) {
+    return Error(ErrorKind::unimplemented,
+                 "PodCertificate projection is not supported in static kubelet mode, or its feature gate is off");
+  }
   // The pod's service account, read anew; for credential plugins.
   virtual base::Task<Result<std::shared_ptr<const api::core::ServiceAccount>>> service_account(api::PodPtr pod) = 0;
   virtual std::vector<ServiceInfo> services_for(const std::string& ns) const = 0;

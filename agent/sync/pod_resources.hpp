@@ -21,7 +21,8 @@ namespace keelson::agent {
 class PodVolumes {
  public:
   virtual ~PodVolumes() = default;
-  // Mounts what is not mounted yet; called at every sync, so it must be cheap when nothing is to do.
+  // Mounts what is not mounted yet; called at every sync, so it must be cheap when nothing is to do. `exhausted`: a
+  // volume cannot be attached because the node has no room for it.
   virtual base::Task<Result<ResolvedVolumes>> mount(api::PodPtr pod) = 0;
   // Makes the sub-path of a mounted volume, where it is missing, and binds it to its target; what containers do in the
   // volume meanwhile cannot lead it out of there. The error is the text that the waiting state shows, without anything

@@ -150,7 +150,12 @@ base::Task<bool> PodRuntime::kill_selected(std::shared_ptr<Execution> run) {
 base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std::uint32_t attempt) {
   run->outcome.did_anything = true;
   allocations_.set_actuated(run->pod());
+  const bool user_namespaced = run->pod().spec().has_hostusers() && !run->pod().spec().hostusers();
+  ++metrics_.pods;
+  if (user_namespaced) ++metrics_.user_namespaced_pods;
   const auto failed = [&](const std::string& text) {
+    ++metrics_.pod_errors;
+    if (user_namespaced) ++metrics_.user_namespaced_pod_errors;
     event(run->pod(), true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + text);
     run->fail("while creating the pod's sandbox: " + text);
     return false;
@@ -163,7 +168,10 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
   if (!made.ok()) co_return failed(made.error().to_string());
   co_await take_slot(run);
   run->request.journal->waits_for("container runtime to make the pod's sandbox");
+  const base::SteadyTime asked = clock_.steady_now();
   auto id = co_await runtime_.run_pod_sandbox(std::move(*config), handler);
+  metrics_.run_sandbox[{handler}].observe(clock_.steady_now() - asked);
+  if (!id.ok()) ++metrics_.run_sandbox_errors[{handler}];
   if (!id.ok()) co_return failed(id.error().to_string());
   run->sandbox_id = *id;
   run->attempt = attempt;
@@ -185,7 +193,10 @@ base::Task<bool> PodRuntime::create_sandbox(std::shared_ptr<Execution> run, std:
 base::Task<bool> PodRuntime::do_resize(std::shared_ptr<Execution> run, ResizePod step) {
   run->outcome.did_anything = true;
   run->request.journal->waits_for("container runtime to resize the pod");
+  const base::SteadyTime begun = clock_.steady_now();
   run->outcome.resized = co_await resizer_.resize(run->request.pod, run->sandbox_id, std::move(step));
+  const std::chrono::duration<double, std::milli> took = clock_.steady_now() - begun;
+  metrics_.resizes[{run->outcome.resized->ok() ? "true" : "false"}].observe(took.count());
   if (!run->outcome.resized->ok()) run->fail("while resizing the pod: " + run->outcome.resized->error().to_string());
   co_return true;
 }
@@ -213,7 +224,9 @@ base::Task<bool> PodRuntime::do_start(std::shared_ptr<Execution> run, StartConta
                                        clock_.steady_now());
   }
   run->outcome.did_anything = true;
+  ++metrics_.containers[{metric_label(step.container.type)}];
   auto failure = co_await start_container(run, step.container);
+  if (failure) ++metrics_.container_errors[{metric_label(step.container.type), failure->reason}];
   if (!failure) {
     run->outcome.started.push_back(name);
     co_return true;

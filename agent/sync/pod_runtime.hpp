@@ -24,6 +24,7 @@
 #include "agent/sync/pod_files.hpp"
 #include "agent/sync/runtime_configs.hpp"
 #include "agent/sync/start_slots.hpp"
+#include "agent/sync/sync_metrics.hpp"
 #include "base/logger.hpp"
 #include "cri-client/runtime.hpp"
 
@@ -82,6 +83,7 @@ class PodRuntime {
     std::function<void()> container_started;  // likewise
   };
   base::Task<SyncOutcome> execute(SyncRequest request);
+  const StartMetrics& metrics() const { return metrics_; }
 
  private:
   struct Execution;
@@ -113,6 +115,7 @@ class PodRuntime {
   PodFiles& files_;
   const NodeFacts& facts_;
   EventRecorder& events_;
+  StartMetrics metrics_;
 };
 
 // "/var/log/containers/POD_NS_CONTAINER-ID.log", the file name cut to 255 bytes (contract 02 §3.6).

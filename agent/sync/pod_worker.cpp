@@ -43,6 +43,7 @@ PodWorker::PodWorker(const WorkerContext& context, api::PodPtr pod, std::functio
       on_finished_(std::move(on_finished)),
       journal_(context.clock, context.log.with("pod", pod_path(*pod_)).with("uid", pod_->metadata().uid())),
       bell_(context.loop),
+      first_seen_(context.clock.steady_now()),
       observed_(std::make_shared<ObservedPod>()),
       backoff_(BackoffLimits{std::min(context.facts.restart_backoff_first, context.facts.restart_backoff_cap),
                              context.facts.restart_backoff_cap}) {
@@ -64,6 +65,7 @@ void PodWorker::start(base::Gate& gate) {
 
 void PodWorker::update(api::PodPtr pod) {
   pod_ = std::move(pod);
+  updated_ = true;
   pod_cgroup_.reset();
   heed_the_api();
   watch_deadline();
@@ -146,8 +148,11 @@ base::Task<void> PodWorker::rounds() {
     base::Duration next = std::chrono::seconds(1);
     const WorkerState at_start = state_;
     const bool was_overdue = is_overdue();
+    const base::SteadyTime begun = context_.clock.steady_now();
+    base::Histogram<base::buckets::kDurations>& durations = context_.metrics->worker_duration[{begin_round(begun)}];
     if (at_start == WorkerState::terminated) {
       const bool done = co_await terminated_round();
+      durations.observe(context_.clock.steady_now() - begun);
       if (done) co_return;
     } else {
       // The end of the deadline breaks the round off like a termination does, unless the round began after it and is on
@@ -155,6 +160,7 @@ base::Task<void> PodWorker::rounds() {
       heeds_deadline_ = at_start == WorkerState::sync && !was_overdue;
       watch_deadline();
       const bool whole = co_await interruption_.run(make_round(&next));
+      durations.observe(context_.clock.steady_now() - begun);
       heeds_deadline_ = false;
       watch_deadline();
       if (!whole) {
@@ -305,8 +311,17 @@ base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& re
   co_return true;
 }
 
-// contract 04 §18: while it was waited for, each cause has been told.
+// contract 04 §18: while it was waited for, each cause has been told. On a node that has no room for one more attached
+// volume the pod would wait for ever: its owner is to make another.
 void PodWorker::tell_unmounted(const Error& error) {
+  if (error.kind() == ErrorKind::exhausted) {
+    const std::string reason = "VolumeAttachmentLimitExceeded";
+    context_.events.record(*pod_, {true, reason, error.to_string(), ""});
+    Termination rejected{"its volumes find no room on this node", std::nullopt, std::nullopt, false};
+    rejected.forced = ForcedEnd{"Failed", reason, "Pod was rejected: " + error.to_string(), ""};
+    terminate(std::move(rejected));
+    return;
+  }
   const std::string text = "Unable to attach or mount volumes: " + error.to_string();
   if (error.kind() != ErrorKind::deadline_exceeded) {
     fail("FailedMount", text, "the pod's volumes");

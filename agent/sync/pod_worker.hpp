@@ -26,6 +26,7 @@
 #include "agent/sync/pod_resources.hpp"
 #include "agent/sync/pod_runtime.hpp"
 #include "agent/sync/runtime_health.hpp"
+#include "agent/sync/sync_metrics.hpp"
 #include "agent/sync/user_namespaces.hpp"
 #include "base/backoff.hpp"
 #include "base/interruption.hpp"
@@ -57,6 +58,7 @@ struct WorkerContext {
   Allocations& allocations;
   Resizes& resizes;
   base::Logger log;
+  SyncMetrics* metrics = nullptr;  // PodWorkers' own, set by it
 };
 
 enum class WorkerState { sync, terminating, terminated, finished };
@@ -91,6 +93,8 @@ class PodWorker {
   void wake() { bell_.notify(); }
   // A probe of its containers has another result: the status shows it at once.
   void probe_changed();
+  // When its source told of it; before start(). Unset, the worker's own beginning counts.
+  void first_seen(base::SteadyTime when) { first_seen_ = when; }
 
   WorkerState state() const { return state_; }
   const api::PodPtr& pod() const { return pod_; }
@@ -130,6 +134,9 @@ class PodWorker {
   void apply_resize(const api::Pod& planned, const SyncOutcome& outcome);
   void compute_status();
   void publish(bool containers_may_run);
+  // For the metrics: what a round that begins now is called there, and what the next status brings.
+  std::string begin_round(base::SteadyTime begun);
+  void count_status(const api::core::PodStatus& next) const;
   std::function<void()> sandbox_hook();
   std::function<void()> started_hook();
   void show_sandbox();
@@ -151,8 +158,11 @@ class PodWorker {
   base::Notification bell_;                                             // something happened: make a round
   base::Interruption interruption_;  // leave the round in progress: termination has begun, or the deadline is over
   std::unique_ptr<base::Alarm> deadline_alarm_;
-  bool heeds_deadline_ = false;     // in this round
-  bool killed_ = false;             // the last kill succeeded: the next look must show nothing running
+  bool heeds_deadline_ = false;  // in this round
+  bool killed_ = false;          // the last kill succeeded: the next look must show nothing running
+  base::SteadyTime first_seen_;
+  bool began_ = false;              // a round was made
+  bool updated_ = false;            // its content has changed since the last round began
   base::SteadyTime last_change_{};  // when we last changed something in the runtime: observations must be newer
   ObservedPtr observed_;
   api::core::PodStatus status_;

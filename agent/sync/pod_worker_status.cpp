@@ -98,8 +98,10 @@ void PodWorker::compute_status() {
   input.actuated = context_.allocations.actuated(pod_->metadata().uid());
   input.resize = &context_.resizes.conditions(pod_->metadata().uid());
   input.recursive_read_only = handler_mounts_recursively(context_.facts, *pod_);
+  api::core::PodStatus computed = agent::status(input);
+  count_status(computed);
   const std::string before = status_.phase();
-  status_ = agent::status(input);
+  status_ = std::move(computed);
   // contract 02 §14: told with every status from then on.
   if (overdue && state_ != WorkerState::finished && status_.reason() == kDeadlineExceeded) {
     context_.events.record(*pod_, {false, std::string(kDeadlineExceeded), std::string(kOverdueMessage), ""});
@@ -109,6 +111,26 @@ void PodWorker::compute_status() {
   }
   settled_ = true;
   context_.probes.see(*pod_, *observed_, status_);
+}
+
+// contract 05 §12: what a round is called by its cause; what a pod has to wait for at first counts apart.
+std::string PodWorker::begin_round(base::SteadyTime begun) {
+  const bool updated = std::exchange(updated_, false);
+  const bool first = !std::exchange(began_, true);
+  if (first) context_.metrics->worker_start.observe(begun - first_seen_);
+  if (state_ != WorkerState::sync) return "terminated";
+  if (first) return "create";
+  return updated ? "update" : "sync";
+}
+
+void PodWorker::count_status(const api::core::PodStatus& next) const {
+  SyncMetrics& metrics = *context_.metrics;
+  if (status_.phase() == "Pending" && next.phase() == "Running") {
+    metrics.pod_start.observe(context_.clock.steady_now() - first_seen_);
+  }
+  count_terminated(status_, next, metrics.terminated_containers);
+  const std::string& uid = pod_->metadata().uid();
+  if (metrics.starts.awaits(uid)) metrics.starts.initialised(uid, init_time(*pod_, *observed_));
 }
 
 // Also while a round goes on; what is to be done about it is the next round's.

@@ -72,7 +72,9 @@ bool is_over(const api::Pod& pod) { return pod.metadata().has_deletiontimestamp(
 
 }  // namespace
 
-PodWorkers::PodWorkers(WorkerContext context) : context_(std::move(context)), gate_(context_.loop) {}
+PodWorkers::PodWorkers(WorkerContext context) : context_(std::move(context)), gate_(context_.loop) {
+  context_.metrics = &metrics_;
+}
 
 PodWorkers::~PodWorkers() = default;
 
@@ -94,7 +96,8 @@ bool PodWorkers::take(const std::string& source, api::PodPtr pod) {
     context_.log.info("Pod added", {{"pod", pod_path(*pod)}, {"uid", uid}, {"source", source}});
     context_.sink.added(pod);
     context_.resizes.pod_appeared(*pod);
-    wanted_[uid] = Wanted{std::move(pod), source, std::nullopt};
+    metrics_.containers_per_pod.observe(static_cast<double>(pod->spec().containers_size()));
+    wanted_[uid] = Wanted{std::move(pod), source, std::nullopt, context_.clock.steady_now()};
     return true;
   }
   Wanted& wanted = known->second;
@@ -106,6 +109,7 @@ bool PodWorkers::take(const std::string& source, api::PodPtr pod) {
     return false;
   }
   if (running != nullptr) running->update(as_run(wanted.pod));
+  context_.resizes.count_request(*before, *wanted.pod);
   context_.resizes.pod_changed(*wanted.pod);
   if (wanted.refused) tell_refusal(wanted);
   return running == nullptr && !wanted.refused;
@@ -262,6 +266,7 @@ void PodWorkers::start_worker(const std::string& uid, api::PodPtr pod) {
   });
   PodWorker& started = *worker;
   if (auto kept = backoffs_.extract(uid)) started.backoff() = std::move(kept.mapped());
+  if (const auto wanted = wanted_.find(uid); wanted != wanted_.end()) started.first_seen(wanted->second.seen);
   workers_[uid] = std::move(worker);
   started.start(gate_);
 }
@@ -283,7 +288,7 @@ void PodWorkers::finished(const std::string& uid) {
   if (gate_.stopping()) return;
   PodWorker* done = worker(uid);
   if (done == nullptr || done->state() != WorkerState::finished) return;
-  context_.resizes.look_again();
+  context_.resizes.look_again("pod_terminated");
   const auto wanted = wanted_.find(uid);
   const bool was_removed = done->termination() && done->termination()->deleted;
   if (wanted == wanted_.end()) {
@@ -292,6 +297,7 @@ void PodWorkers::finished(const std::string& uid) {
     if (pod_gone_) pod_gone_(uid);
   } else if (was_removed && !wanted->second.pod->metadata().has_deletiontimestamp()) {
     // It was removed and came back while it was being ended: begin anew.
+    ++(is_static(*wanted->second.pod) ? metrics_.restarted_static_pods : metrics_.restarted_api_pods);
     drop(uid);
   }
   reconcile();
@@ -324,6 +330,7 @@ void PodWorkers::saw_runtime_pod(const ObservedPtr& observed) {
     return;
   }
   spared_.erase(observed->uid);
+  ++metrics_.orphaned_runtime_pods;
   start_worker(observed->uid, pod);
   Termination orphaned{"no source knows it", std::chrono::seconds(1), std::nullopt, true};
   orphaned.unknown = true;

@@ -82,6 +82,7 @@ class PodWorkers {
     api::PodPtr pod;
     std::string source;
     std::optional<api::core::PodStatus> refused;  // its final status
+    base::SteadyTime seen{};                      // first
   };
   const std::map<std::string, Wanted>& wanted() const { return wanted_; }
   // By UID; workers that wait for a namesake are not there yet.
@@ -89,6 +90,8 @@ class PodWorkers {
   PodWorker* worker(const std::string& uid) const;
   // The UID of the namesake that this wanted pod waits for; empty when it waits for none.
   std::string waits_for_namesake(const std::string& uid) const;
+  SyncMetrics& metrics() { return metrics_; }
+  const SyncMetrics& metrics() const { return metrics_; }
   // Called (on the loop) when a worker has finished and its pod is wanted no more.
   void on_pod_gone(std::function<void(const std::string& uid)> function) { pod_gone_ = std::move(function); }
 
@@ -113,6 +116,7 @@ class PodWorkers {
   // The pod with what is allocated to it, without what gates switch off.
   api::PodPtr as_run(const api::PodPtr& pod) const;
 
+  SyncMetrics metrics_;
   WorkerContext context_;
   base::Gate gate_;
   std::set<std::string> expected_;

@@ -58,7 +58,7 @@ PodAdmission AdmissionGate::ask(const api::PodPtr& pod) {
   if (answer.rejection && answer.only_affinity_failed && !read_afresh && look_afresh(uid)) return waits;
   fresh_.erase(uid);
   if (answer.rejection) return refuse(*pod, *answer.rejection);
-  for (const auto& victim : answer.victims) push_out(victim);
+  push_out(answer);
   return answer.victims.empty() ? PodAdmission() : waits;
 }
 
@@ -76,7 +76,7 @@ ResizeVerdict AdmissionGate::ask_resize(const api::PodPtr& pod) {
   const NodePtr node = node_();
   const AdmissionDecision answer = decide(*pod, node.get());
   if (answer.rejection) return {ResizeVerdict::Kind::refused, answer.rejection->reason, answer.rejection->message};
-  for (const auto& victim : answer.victims) push_out(victim);
+  push_out(answer);
   return {answer.victims.empty() ? ResizeVerdict::Kind::accepted : ResizeVerdict::Kind::wait, "", ""};
 }
 
@@ -103,9 +103,14 @@ bool AdmissionGate::look_afresh(const std::string& uid) {
   return true;
 }
 
-void AdmissionGate::push_out(const api::PodPtr& victim) {
+void AdmissionGate::push_out(const AdmissionDecision& answer) {
+  for (const auto& victim : answer.victims) push_out(victim, answer.preemption_signal);
+}
+
+void AdmissionGate::push_out(const api::PodPtr& victim, const std::string& signal) {
   PodWorker* worker = workers_.worker(victim->metadata().uid());
   if (worker == nullptr || worker->termination()) return;
+  ++preemptions_[{signal}];
   const std::string message(kPreemptingMessage);
   events_.record(*victim, {true, std::string(kPreemptingReason), message, ""});
   Termination termination{"a critical pod needs its room", std::nullopt,

@@ -20,6 +20,7 @@
 #include "agent/sync/node_facts.hpp"
 #include "agent/sync/pod_workers.hpp"
 #include "base/clock.hpp"
+#include "base/counters.hpp"
 #include "config/configuration.hpp"
 
 namespace keelson::agent {
@@ -40,6 +41,8 @@ class AdmissionGate {
   ResizeVerdict ask_resize(const api::PodPtr& pod);
   void read_node_by(ReadNode read) { read_node_ = std::move(read); }
   const RejectionCounters& rejections() const { return rejections_; }
+  // Pods that were ended for others, by the resource that was short (kubelet_preemptions).
+  const base::CountsBy<1>& preemptions() const { return preemptions_; }
 
  private:
   AdmissionGate(base::Clock& clock, PodWorkers& workers, const Allocations& allocations, EventRecorder& events,
@@ -50,7 +53,8 @@ class AdmissionGate {
   std::vector<api::PodPtr> others(const api::Pod& pod) const;
   bool look_afresh(const std::string& uid);
   PodAdmission refuse(const api::Pod& pod, const Rejection& rejection);
-  void push_out(const api::PodPtr& victim);
+  void push_out(const AdmissionDecision& answer);
+  void push_out(const api::PodPtr& victim, const std::string& signal);
 
   base::Clock& clock_;
   PodWorkers& workers_;
@@ -62,6 +66,7 @@ class AdmissionGate {
   std::map<std::string, std::optional<NodePtr>> fresh_;
   AdmissionFacts facts_;
   RejectionCounters rejections_;
+  base::CountsBy<1> preemptions_;
 };
 
 }  // namespace keelson::agent

@@ -27,6 +27,7 @@
 #include "agent/wiring/manifest_sources.hpp"
 #include "agent/wiring/network_hook_http.hpp"
 #include "agent/wiring/node_facts_builder.hpp"
+#include "agent/wiring/node_server.hpp"
 #include "agent/wiring/node_volumes.hpp"
 #include "agent/wiring/plugin_labels.hpp"
 #include "agent/wiring/pod_engine.hpp"
@@ -114,6 +115,7 @@ struct Agent::Services {
   Status join_cluster();
   Status build();
   Status build_admission();
+  Status build_server();
   Status listen();
   base::Task<void> bring_up();
   base::Task<void> shake_hands();
@@ -148,6 +150,7 @@ struct Agent::Services {
   NodeFacts facts;
   std::string cgroup_driver;
   std::string runtime_error = "not contacted yet";
+  bool runtime_config_missing = false;
   bool ready = false;
   bool stopping = false;
   int exit_status = 0;
@@ -175,6 +178,7 @@ struct Agent::Services {
   std::unique_ptr<ManifestSources> sources;
   std::unique_ptr<PodViews> views;
   std::unique_ptr<ControlServer> control;
+  std::unique_ptr<NodeServer> server;
   std::unique_ptr<Watchdog> watchdog;
   std::unique_ptr<Signals> signals;
 };
@@ -313,6 +317,21 @@ Status Agent::Services::build() {
   hooks.calm = [this] { return ready; };
   hooks.idle = [] { base::give_back_free_memory(); };
   engine->set_hooks(std::move(hooks));
+  return build_server();
+}
+
+Status Agent::Services::build_server() {
+  NodeServer::Base base{
+      loop,     clock,    random,     configuration, facts,         machine,           *engine,          *runtime,
+      *cgroups, *volumes, *admission, *lifecycle,    cluster.get(), options.arguments, options.log_sink, log};
+  NodeServer::Hooks hooks;
+  hooks.syncloop = [this] { return loop_watch.check(); };
+  hooks.cgroup_driver = [this] { return cgroup_driver; };
+  hooks.runtime_config_missing = [this] { return runtime_config_missing; };
+  hooks.fatal = [this](const std::string& why) { give_up(why); };
+  auto made = NodeServer::create(std::move(base), std::move(hooks));
+  if (!made.ok()) return made.error();
+  server = std::move(*made);
   return {};
 }
 
@@ -330,6 +349,7 @@ Status Agent::Services::listen() {
   ControlOptions control_options;
   control_options.path = options.control_socket;
   KEELSON_TRY(control->start(control_options).wrap("while opening the control socket"));
+  KEELSON_TRY(server->listen());
   loop_watch.start(gate);
   if (lock && configuration.flags.exit_on_lock_contention) {
     KEELSON_TRY(lock->watch(loop, [this] {
@@ -359,6 +379,7 @@ base::Task<void> Agent::Services::shake_hands() {
       facts.runtime_version = hands->version.runtime_version;
       const bool systemd = hands->cgroup_driver ? *hands->cgroup_driver == cri::CgroupDriver::systemd
                                                 : configuration.kubelet.cgroup_driver == "systemd";
+      runtime_config_missing = !hands->cgroup_driver.has_value();
       cgroup_driver = systemd ? "systemd" : "cgroupfs";
       cgroups->use_systemd(systemd);
       log.info("Container runtime is there",
@@ -386,6 +407,7 @@ base::Task<void> Agent::Services::bring_up() {
     if (!told.ok()) log.warning("The runtime does not take the pod CIDR", {{"err", told.error()}});
   }
   co_await engine->start();
+  server->start();
   base::spawn(gate, "reports", report_regularly());
 }
 
@@ -450,6 +472,7 @@ void Agent::Services::give_up(const std::string& why) {
 
 base::Task<void> Agent::Services::shut_down() {
   co_await control->stop();
+  co_await server->stop();
   co_await sources->stop();
   co_await engine->stop_workers();
   co_await volumes->stop();
@@ -493,6 +516,7 @@ AgentInfo Agent::Services::info() const {
   info.cgroup_driver = cgroup_driver;
   info.healthz_address = configuration.kubelet.healthz_bind_address;
   info.healthz_port = configuration.kubelet.healthz_port;
+  info.server_port = server->port();
   for (const auto& outcome : checks.run()) {
     info.health.push_back(
         {outcome.name, outcome.status.ok(), outcome.status.ok() ? "" : outcome.status.error().to_string()});

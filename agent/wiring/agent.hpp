@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/logger.hpp"
 #include "config/configuration.hpp"
@@ -23,6 +24,7 @@ struct AgentOptions {
   // Reads the configuration again, for SIGHUP; what can change while running is taken from it.
   std::function<config::Outcome()> reload;
   std::shared_ptr<base::LogSink> log_sink;
+  std::vector<std::string> arguments;  // of the command line, without the program's name
 };
 
 class Agent {

@@ -9,6 +9,7 @@
 
 #include "base/gate.hpp"
 #include "base/result.hpp"
+#include "kube-client/certificate_manager.hpp"
 #include "kube-client/client.hpp"
 
 namespace keelson::agent {
@@ -31,6 +32,8 @@ class ApiAccess {
   virtual const std::string& server() const = 0;
   // Heartbeats failed: connect anew.
   virtual void close_idle() = 0;
+  // The client certificate, where it is rotated; null: it is not.
+  virtual const kube::CertificateManager* certificate() const { return nullptr; }
 };
 
 }  // namespace keelson::agent

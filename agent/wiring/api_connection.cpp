@@ -231,6 +231,7 @@ kube::Client& ApiConnection::events() { return *parts_->events; }
 kube::Client& ApiConnection::heartbeat() { return *parts_->heartbeat; }
 kube::Client& ApiConnection::lease() { return *parts_->lease; }
 const std::string& ApiConnection::server() const { return parts_->server; }
+const kube::CertificateManager* ApiConnection::certificate() const { return parts_->manager.get(); }
 void ApiConnection::close_idle() {
   // HTTP/1.1 has no sign of life: a watch on a connection whose peer hangs would stay deaf.
   const char* without_http2 = std::getenv("DISABLE_HTTP2");

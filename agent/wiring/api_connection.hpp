@@ -47,6 +47,7 @@ class ApiConnection final : public ApiAccess {
   kube::Client& lease() override;
   const std::string& server() const override;
   void close_idle() override;
+  const kube::CertificateManager* certificate() const override;
   kube::HttpTransportStats stats() const;
 
  private:

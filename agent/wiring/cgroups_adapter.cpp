@@ -66,6 +66,21 @@ std::string CgroupsAdapter::parent_of(const api::Pod& pod) const {
   return cgroups::path(driver, cgroups::pod(root_, tier_class(pod), pod.metadata().uid()));
 }
 
+std::string CgroupsAdapter::pods_path() const {
+  if (!per_qos_) return "";
+  return cgroups::path(systemd_ ? cgroups::Driver::systemd : cgroups::Driver::cgroupfs, cgroups::pods_root(root_));
+}
+
+std::vector<std::string> CgroupsAdapter::tier_paths() const {
+  std::vector<std::string> out;
+  if (!per_qos_) return out;
+  const auto driver = systemd_ ? cgroups::Driver::systemd : cgroups::Driver::cgroupfs;
+  for (const auto qos : {cgroups::QosClass::burstable, cgroups::QosClass::best_effort}) {
+    out.push_back(cgroups::path(driver, cgroups::tier(root_, qos)));
+  }
+  return out;
+}
+
 base::Task<bool> CgroupsAdapter::exists(api::PodPtr pod) {
   if (idle()) co_return true;
   auto there = co_await look_for(pod);
@@ -75,12 +90,22 @@ base::Task<bool> CgroupsAdapter::exists(api::PodPtr pod) {
 
 base::Task<Status> CgroupsAdapter::ensure(api::PodPtr pod) {
   if (idle()) co_return Status();
+  const base::SteadyTime begun = pool_.clock().steady_now();
   auto made = co_await make(pod);
+  // One that was there already was only looked at.
+  if (!made.ok() || made->created) durations_[{"create"}].observe(pool_.clock().steady_now() - begun);
   if (!made.ok()) co_return made.error();
   for (const Error& warning : made->warnings) {
     log_.warning("A limit of a pod cgroup was not set", {{"pod", pod_path(*pod)}, {"err", warning}});
   }
   co_return Status();
+}
+
+base::Task<Status> CgroupsAdapter::timed(const char* operation, base::Task<Status> work) {
+  const base::SteadyTime begun = pool_.clock().steady_now();
+  auto done = co_await std::move(work);
+  durations_[{operation}].observe(pool_.clock().steady_now() - begun);
+  co_return done;
 }
 
 // The rest are no coroutines: GCC 12 frees a closure twice that is made inside one.
@@ -121,8 +146,9 @@ base::Task<Status> CgroupsAdapter::set(api::PodPtr pod, PodCgroupValues values) 
   limits.cpu_period = values.cpu_period_us;
   limits.memory = values.memory_limit_bytes;
   const cgroups::CgroupName name = cgroups::pod(root_, tier_class(*pod), pod->metadata().uid());
-  return pool_.run<void>("set the values of the pod's cgroup", kLimit,
-                         [driver = driver_, name, limits] { return driver->cgroupfs.update(name, limits); });
+  auto work = pool_.run<void>("set the values of the pod's cgroup", kLimit,
+                              [driver = driver_, name, limits] { return driver->cgroupfs.update(name, limits); });
+  return timed("update", std::move(work));
 }
 
 base::Task<Result<PodMemoryUsage>> CgroupsAdapter::memory_usage(api::PodPtr pod,
@@ -139,15 +165,16 @@ base::Task<Result<PodMemoryUsage>> CgroupsAdapter::memory_usage(api::PodPtr pod,
 
 base::Task<Status> CgroupsAdapter::remove(std::string uid) {
   if (idle()) return nothing_to_do();
-  return pool_.run<void>("remove the cgroup of pod " + uid, kLimit, [driver = driver_, root = root_, uid]() -> Status {
+  auto work = [driver = driver_, root = root_, uid]() -> Status {
     for (const auto tier : kTiers) KEELSON_TRY(driver->cgroupfs.destroy(cgroups::pod(root, tier, uid)));
     return {};
-  });
+  };
+  return timed("destroy", pool_.run<void>("remove the cgroup of pod " + uid, kLimit, std::move(work)));
 }
 
 base::Task<Status> CgroupsAdapter::lower(std::string uid) {
   if (idle()) return nothing_to_do();
-  return pool_.run<void>("lower the cgroup of pod " + uid, kLimit, [driver = driver_, root = root_, uid]() -> Status {
+  auto work = [driver = driver_, root = root_, uid]() -> Status {
     cgroups::Limits least;
     least.cpu_shares = cgroups::kMinShares;
     for (const auto tier : kTiers) {
@@ -155,7 +182,8 @@ base::Task<Status> CgroupsAdapter::lower(std::string uid) {
       if (driver->cgroupfs.exists(name)) KEELSON_TRY(driver->cgroupfs.update(name, least));
     }
     return {};
-  });
+  };
+  return timed("update", pool_.run<void>("lower the cgroup of pod " + uid, kLimit, std::move(work)));
 }
 
 base::Task<Result<std::vector<std::string>>> CgroupsAdapter::list() {

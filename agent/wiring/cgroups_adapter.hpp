@@ -11,6 +11,7 @@
 #include "agent/pod_config/node_info.hpp"
 #include "agent/sync/pod_resources.hpp"
 #include "base/blocking_pool.hpp"
+#include "base/counters.hpp"
 #include "base/logger.hpp"
 #include "cgroup-manager/names.hpp"
 #include "cgroup-manager/pod_cgroups.hpp"
@@ -30,6 +31,9 @@ class CgroupsAdapter final : public PodCgroups {
   void use_systemd(bool systemd) { systemd_ = systemd; }
 
   std::string parent_of(const api::Pod& pod) const override;
+  // That of all pods, and the tiers below it; empty when pods have no cgroups of their own.
+  std::string pods_path() const;
+  std::vector<std::string> tier_paths() const;
   base::Task<bool> exists(api::PodPtr pod) override;
   base::Task<Status> ensure(api::PodPtr pod) override;
   base::Task<Status> remove(std::string uid) override;
@@ -39,12 +43,18 @@ class CgroupsAdapter final : public PodCgroups {
   base::Task<Result<PodMemoryUsage>> memory_usage(api::PodPtr pod, std::vector<std::string> container_ids) override;
   base::Task<Result<std::vector<std::string>>> list() override;
 
+  // kubelet_cgroup_manager_duration_seconds by operation_type: create, update, destroy.
+  using Durations = base::ByLabels<1, base::Histogram<base::buckets::kDurations>>;
+  const Durations& durations() const { return durations_; }
+
  private:
   struct Driver;
 
   base::Task<Result<PodCgroupValues>> read(api::PodPtr pod);
   base::Task<Result<bool>> look_for(api::PodPtr pod);
   base::Task<Result<cgroups::Ensured>> make(api::PodPtr pod);
+
+  base::Task<Status> timed(const char* operation, base::Task<Status> work);
 
   CgroupsAdapter(base::BlockingPool& pool, base::Logger log, const NodeInfo& node);
   // Nothing for us to make: cgroupsPerQOS is off, or systemd does it.
@@ -57,6 +67,7 @@ class CgroupsAdapter final : public PodCgroups {
   bool systemd_ = false;
   std::int64_t pids_limit_ = -1;
   cgroups::CgroupName root_;
+  Durations durations_;
   std::shared_ptr<Driver> driver_;  // shared with calls that outlive their deadline
 };
 

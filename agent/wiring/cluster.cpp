@@ -67,8 +67,11 @@ struct Cluster::Parts {
         csi(base.loop, base.clock, base.random, api->main(), base.node_name, csi_hooks(), base.log),
         signing(api->main(), base.random, base.log),
         runtime_bell(base.loop),
-        gate(base.loop) {}
+        gate(base.loop) {
+    add_sources();
+  }
 
+  void add_sources();
   CsiNode::Hooks csi_hooks();
   NodeHooks node_hooks();
   Status load_serving_certificate();
@@ -91,10 +94,13 @@ struct Cluster::Parts {
   RuntimeClasses classes;
   ObjectCache cache;
   TokenCache tokens;
+  std::unique_ptr<TrustBundles> bundles;          // with gate ClusterTrustBundleProjection
+  std::unique_ptr<PodCertificates> certificates;  // with gate PodCertificateRequest
   ApiPodObjects pod_objects;
   NodeLease lease;
   CsiNode csi;
   kube::KubeSigningApi signing;
+  RotationAges serving_rotations;
   std::unique_ptr<kube::CertificateManager> serving;  // with serverTLSBootstrap
   base::Notification runtime_bell;                    // it was spoken to
   base::Gate gate;
@@ -105,6 +111,21 @@ struct Cluster::Parts {
   std::unique_ptr<ImageList> images;
   std::unique_ptr<NodeReporter> reporter;
 };
+
+// What gates let volumes be made of.
+void Cluster::Parts::add_sources() {
+  const config::FeatureGates& gates = base.configuration.gates;
+  if (gates.enabled("ClusterTrustBundleProjection")) {
+    bundles = std::make_unique<TrustBundles>(api->main(), base.random, base.log);
+    pod_objects.use(*bundles);
+  }
+  if (gates.enabled("PodCertificateRequest")) {
+    PodCertificates::Base own{
+        api->main(), base.random, recorder, base.node_name, [this] { return nodes.find(base.node_name); }, base.log};
+    certificates = std::make_unique<PodCertificates>(std::move(own));
+    pod_objects.use(*certificates);
+  }
+}
 
 CsiNode::Hooks Cluster::Parts::csi_hooks() {
   CsiNode::Hooks out;
@@ -129,6 +150,7 @@ Status Cluster::Parts::load_serving_certificate() {
     return out;
   });
   purpose.replaceable = true;
+  purpose.rotated = [this](base::Duration age) { serving_rotations.observe(age); };
   serving = std::make_unique<kube::CertificateManager>(base.loop, base.clock, base.random, std::move(store),
                                                        std::move(purpose), base.log);
   return serving->load().wrap("while loading the serving certificate");
@@ -268,12 +290,15 @@ void Cluster::attach(PodWorkers& workers, RuntimeHealth& health, cri::RuntimeSer
   // contract 01 §10: pods are not read before the Node was.
   p.nodes.when_synced([&p] { p.pods.start(p.gate); });
   p.pods.attach(workers, [&p](const std::string& uid) { p.tokens.forget_pod(uid); });
-  p.cache.on_change([&workers, &p](const std::string& uid) {
+  const auto objects_changed = [&workers, &p](const std::string& uid) {
     p.base.loop.post([&workers, &p, uid] {
       if (p.volumes.objects_changed) p.volumes.objects_changed(uid);
       workers.wake(uid);
     });
-  });
+  };
+  p.cache.on_change(objects_changed);
+  if (p.bundles) p.bundles->on_change(objects_changed);
+  if (p.certificates) p.certificates->on_change(objects_changed);
 }
 
 void Cluster::attach_volumes(VolumeHooks hooks) { parts_->volumes = std::move(hooks); }
@@ -303,6 +328,8 @@ base::Task<void> Cluster::stop() {
   co_await p.gate.stop();
   co_await p.recorder.stop();
   co_await p.cache.stop();
+  if (p.bundles) co_await p.bundles->stop();
+  if (p.certificates) co_await p.certificates->stop();
   co_await p.api->stop();
 }
 
@@ -315,6 +342,12 @@ std::shared_ptr<const api::core::Node> Cluster::node() const {
 void Cluster::read_node(std::function<void(std::shared_ptr<const api::core::Node>)> answer) {
   base::spawn(parts_->gate, "read node", parts_->fetch_node(std::move(answer)));
 }
+
+ApiAccess& Cluster::api() { return *parts_->api; }
+const ClusterPods& Cluster::pods() const { return parts_->pods; }
+const NodeStartup& Cluster::startup() const { return parts_->reporter->startup(); }
+kube::CertificateManager* Cluster::serving_certificate() const { return parts_->serving.get(); }
+const Cluster::RotationAges& Cluster::serving_rotations() const { return parts_->serving_rotations; }
 
 Cluster::View Cluster::view() const {
   Parts& p = *parts_;

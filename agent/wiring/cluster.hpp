@@ -7,6 +7,7 @@
 // fails: create(), one line each. Source: contract 01 §6, §7, §8, §10; contract 02 §4, §11.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "agent/events/node_events.hpp"
 #include "agent/node/machine.hpp"
 #include "agent/node/node_object.hpp"
+#include "agent/node/node_reporter.hpp"
 #include "agent/objects/token_cache.hpp"
 #include "agent/status/status_sink.hpp"
 #include "agent/sync/events.hpp"
@@ -23,9 +25,16 @@
 #include "agent/sync/pod_objects.hpp"
 #include "agent/sync/pod_workers.hpp"
 #include "agent/wiring/api_connection.hpp"
+#include "base/counters.hpp"
 #include "cri-client/runtime.hpp"
 
 namespace keelson::agent {
+
+class ClusterPods;
+
+// Seconds.
+inline constexpr std::array<double, 10> kRotationBounds{60,      3600,    14400,    86400,    604800,
+                                                        2592000, 7776000, 15552000, 31104000, 124416000};
 
 class Cluster {
  public:
@@ -93,6 +102,15 @@ class Cluster {
     std::size_t unsent_statuses = 0;
   };
   View view() const;
+
+  // What the metrics page asks; all of it lives as long as the cluster.
+  ApiAccess& api();
+  const ClusterPods& pods() const;
+  const NodeStartup& startup() const;                     // after attach()
+  kube::CertificateManager* serving_certificate() const;  // null without serverTLSBootstrap
+  // How old serving certificates were when they were replaced.
+  using RotationAges = base::Histogram<kRotationBounds>;
+  const RotationAges& serving_rotations() const;
 
  private:
   struct Parts;

@@ -68,6 +68,7 @@ void ClusterPods::on_event(const Informer::Event& event) {
   const api::Pod& pod = *event.object;
   if (event.change == kube::Change::removed) return on_removed(pod);
   writer_.on_api_pod(event.object);
+  workers_->metrics().starts.seen(pod, clock_.now());
   if (is_mirror(pod)) {
     mirrors_.on_api_pod(event.object);
   } else {
@@ -80,6 +81,7 @@ void ClusterPods::on_removed(const api::Pod& pod) {
   mirrors_.on_api_pod_removed(uid);
   writer_.on_api_pod_removed(uid);
   seen_.erase(uid);
+  workers_->metrics().starts.gone(uid);
   if (is_mirror(pod)) return;
   workers_->remove_pod(uid);
   if (gone_) gone_(uid);

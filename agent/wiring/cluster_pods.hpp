@@ -34,6 +34,9 @@ class ClusterPods {
 
   // Why the pods cannot be watched; empty when all is well.
   const std::string& problem() const { return informer_.problem(); }
+  // For the metrics.
+  const StatusWriter& writer() const { return writer_; }
+  std::size_t mirrors() const { return mirrors_.count(); }
 
  private:
   using Informer = kube::Informer<api::Pod>;

@@ -1,5 +1,6 @@
 #include "agent/wiring/csi_cluster_adapter.hpp"
 
+#include "agent/wiring/read_object.hpp"
 #include "api/time.hpp"
 #include "base/gate.hpp"
 
@@ -10,13 +11,16 @@ using base::Task;
 using Attachment = k8s::storage::v1::VolumeAttachment;
 
 constexpr base::Duration kFirstSet = std::chrono::seconds(10);
-constexpr base::Duration kLimit = std::chrono::seconds(30);
 
 volume::CsiAttachment attachment_of(const Attachment& object) {
   volume::CsiAttachment out;
   out.attached = object.status().attached();
   out.deleting = object.metadata().has_deletiontimestamp();
-  if (object.status().has_attacherror()) out.attach_error = object.status().attacherror().message();
+  if (object.status().has_attacherror()) {
+    const auto& error = object.status().attacherror();
+    out.attach_error = error.message();
+    if (error.has_errorcode()) out.attach_error_code = error.errorcode();
+  }
   for (const auto& entry : object.status().attachmentmetadata()) out.metadata[entry.first] = entry.second;
   return out;
 }
@@ -30,10 +34,6 @@ TokenQuery query_for(const volume::CsiPod& pod, const std::string& audience, std
   query.pod_name = pod.name;
   query.pod_uid = pod.uid;
   return query;
-}
-
-Error too_late(const std::string& what) {
-  return Error(ErrorKind::deadline_exceeded, "the API server did not answer in time for " + what);
 }
 
 }  // namespace
@@ -52,20 +52,16 @@ Task<Result<volume::CsiCluster::DriverObject>> CsiClusterAdapter::driver(std::st
 }
 
 Task<Result<volume::CsiAttachment>> CsiClusterAdapter::attachment(std::string name) {
-  auto task = client_.get<Attachment>("", name);
-  auto answer = co_await base::with_timeout(client_.clock(), kLimit, std::move(task));
-  if (!answer) co_return too_late("VolumeAttachment " + name);
-  if (!answer->ok()) co_return answer->error();
-  co_return attachment_of(**answer);
+  const auto answer = co_await read_object<Attachment>(client_, "", std::move(name));
+  if (!answer.ok()) co_return answer.error();
+  co_return attachment_of(*answer);
 }
 
 Task<Result<std::map<std::string, std::string>>> CsiClusterAdapter::secret(std::string ns, std::string name) {
-  auto task = client_.get<api::core::Secret>(ns, name);
-  auto answer = co_await base::with_timeout(client_.clock(), kLimit, std::move(task));
-  if (!answer) co_return too_late("Secret " + ns + "/" + name);
-  if (!answer->ok()) co_return answer->error();
+  const auto answer = co_await read_object<api::core::Secret>(client_, std::move(ns), std::move(name));
+  if (!answer.ok()) co_return answer.error();
   std::map<std::string, std::string> out;
-  for (const auto& entry : (*answer)->data()) out[entry.first] = entry.second;
+  for (const auto& entry : answer->data()) out[entry.first] = entry.second;
   co_return out;
 }
 

@@ -1,7 +1,6 @@
 #include "agent/wiring/csi_plugin_handler.hpp"
 
 #include "api/proto/storage_v1.pb.h"
-#include "volume/csi/client.hpp"
 #include "volume/csi/volume.hpp"
 
 namespace keelson::agent {
@@ -10,14 +9,19 @@ using base::Task;
 
 CsiPluginHandler::CsiPluginHandler(base::Loop& loop, base::Clock& clock, base::RpcChannels& channels,
                                    volume::CsiDrivers& drivers, volume::CsiCluster& cluster, CsiNodeDrivers& node,
-                                   base::Logger log)
+                                   base::Logger log, volume::VolumeMetrics* metrics)
     : clock_(clock),
       channels_(channels),
       drivers_(drivers),
       cluster_(cluster),
       node_(node),
       log_(std::move(log)),
+      metrics_(metrics),
       bell_(loop) {}
+
+volume::CsiClient CsiPluginHandler::client_of(const volume::CsiDriver& driver) {
+  return volume::CsiClient(channels_, clock_, driver.endpoint, {metrics_, driver.name, false});
+}
 
 Status CsiPluginHandler::validate(const PluginInfo& plugin) {
   return drivers_.validate(plugin.name, plugin.endpoint, plugin.versions);
@@ -28,7 +32,7 @@ Task<Status> CsiPluginHandler::register_plugin(PluginInfo plugin) {
   const Status added = drivers_.add(name, plugin.endpoint, plugin.versions);
   if (!added.ok()) co_return added;
   const auto driver = drivers_.find(name);
-  volume::CsiClient client(channels_, clock_, driver->endpoint);
+  volume::CsiClient client = client_of(*driver);
   const auto info = co_await client.node_info();
   if (!info.ok()) {
     co_await undo(name);
@@ -91,7 +95,7 @@ Task<base::SteadyTime> CsiPluginHandler::count_if_due(std::string driver) {
 Task<void> CsiPluginHandler::count(std::string driver) {
   const auto known = drivers_.find(driver);
   if (!known) co_return;
-  volume::CsiClient client(channels_, clock_, known->endpoint);
+  volume::CsiClient client = client_of(*known);
   const auto info = co_await client.node_info();
   // It may have gone meanwhile: then its entry must not come back.
   if (!info.ok() || !drivers_.find(driver)) {

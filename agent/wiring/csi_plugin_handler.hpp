@@ -15,6 +15,7 @@
 #include "base/logger.hpp"
 #include "base/rpc.hpp"
 #include "base/sync.hpp"
+#include "volume/csi/client.hpp"
 #include "volume/csi/cluster.hpp"
 #include "volume/csi/drivers.hpp"
 
@@ -23,11 +24,14 @@ namespace keelson::agent {
 class CsiPluginHandler final : public PluginHandler {
  public:
   CsiPluginHandler(base::Loop& loop, base::Clock& clock, base::RpcChannels& channels, volume::CsiDrivers& drivers,
-                   volume::CsiCluster& cluster, CsiNodeDrivers& node, base::Logger log);
+                   volume::CsiCluster& cluster, CsiNodeDrivers& node, base::Logger log,
+                   volume::VolumeMetrics* metrics = nullptr);
 
   void start(base::Gate& gate) { base::spawn(gate, "csi volume counts", keep_counts()); }
   // A CSIDriver object is another: its period may be.
   void look_again() { bell_.notify(); }
+  // Asks the driver how many volumes fit, and tells the cluster when that is another number.
+  base::Task<void> count(std::string driver);
 
   Status validate(const PluginInfo& plugin) override;
   base::Task<Status> register_plugin(PluginInfo plugin) override;
@@ -38,7 +42,7 @@ class CsiPluginHandler final : public PluginHandler {
   base::Task<void> keep_counts();
   // When the driver is due again; never for one without a period.
   base::Task<base::SteadyTime> count_if_due(std::string driver);
-  base::Task<void> count(std::string driver);
+  volume::CsiClient client_of(const volume::CsiDriver& driver);
 
   base::Clock& clock_;
   base::RpcChannels& channels_;
@@ -46,6 +50,7 @@ class CsiPluginHandler final : public PluginHandler {
   volume::CsiCluster& cluster_;
   CsiNodeDrivers& node_;
   base::Logger log_;
+  volume::VolumeMetrics* metrics_;
   base::Notification bell_;
   std::map<std::string, base::SteadyTime> counted_;  // when, by driver
 };

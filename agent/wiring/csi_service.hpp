@@ -31,6 +31,7 @@ class CsiService {
     std::string root;
     std::string node_name;
     base::Logger log;
+    volume::VolumeMetrics* metrics = nullptr;
   };
   explicit CsiService(const Base& base);
 

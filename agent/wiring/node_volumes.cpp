@@ -2,6 +2,7 @@
 
 #include "volume/csi/volume_plugin.hpp"
 #include "volume/manager/disk_plugins.hpp"
+#include "volume/manager/flex_plugin.hpp"
 
 namespace keelson::agent {
 
@@ -29,6 +30,9 @@ NodeVolumes::NodeVolumes(const Base& base)
   own.waits_for_attach = base.configuration.kubelet.enable_controller_attach_detach;
   own.waits = base.waits;
   own.slow_pool = &slow_pool_;
+  own.metrics = &metrics_;
+  own.selinux = volume::read_selinux("/etc/selinux", "/sys/fs/selinux");
+  own.selinux.all_access_modes = base.configuration.gates.enabled("SELinuxMount");
   own.unmounting = [this](const std::string& uid) { usage_->forget(uid); };
   if (cluster_ != nullptr) {
     claims_ = std::make_unique<ClusterVolumes>(cluster_->client(), base.facts.node_name,
@@ -57,7 +61,8 @@ void NodeVolumes::add_plugins(const Base& base) {
                         std::make_shared<const volume::ScsiDevices>(),
                         loops,
                         volume_events(base.events),
-                        nullptr};
+                        nullptr,
+                        volume_object_events(base.events)};
   if (cluster_ != nullptr) {
     host.secret = [this](std::string ns, std::string name) {
       return csi_->cluster().secret(std::move(ns), std::move(name));
@@ -66,9 +71,11 @@ void NodeVolumes::add_plugins(const Base& base) {
   adapter_->add_plugin(std::make_unique<volume::LocalVolumePlugin>(host));
   adapter_->add_plugin(std::make_unique<volume::IscsiPlugin>(host));
   adapter_->add_plugin(std::make_unique<volume::FcPlugin>(host));
+  adapter_->add_plugin(std::make_unique<volume::FlexPlugin>(host, base.configuration.kubelet.volume_plugin_dir));
   if (cluster_ == nullptr) return;
   CsiService::Base csi{base.loop,          base.clock, base.random,           slow_pool_,           cluster_->client(),
-                       cluster_->tokens(), mounts_,    base.facts.paths.root, base.facts.node_name, base.log};
+                       cluster_->tokens(), mounts_,    base.facts.paths.root, base.facts.node_name, base.log,
+                       &metrics_};
   csi_ = std::make_unique<CsiService>(csi);
   csi_->on_driver([this] { manager().look_again_all(); });
   adapter_->add_plugin(std::make_unique<volume::CsiVolumePlugin>(csi_->plugin(), host));
@@ -78,8 +85,9 @@ void NodeVolumes::add_meter(const Base& base) {
   if (csi_ != nullptr) csi_gauge_ = std::make_unique<volume::CsiGauge>(csi_->plugin(), base.facts.paths.root);
   gauge_ = std::make_unique<volume::NodeGauge>(measuring_, csi_gauge_.get());
   const auto each = [this](const volume::VolumeManager::SeeMounted& see) { adapter_->manager().each_mounted(see); };
-  usage_ = std::make_unique<volume::UsageMeter>(volume::UsageMeter::Base{
-      base.loop, base.clock, base.random, *gauge_, each, base.configuration.kubelet.volume_stats_agg_period, base.log});
+  usage_ = std::make_unique<volume::UsageMeter>(
+      volume::UsageMeter::Base{base.loop, base.clock, base.random, *gauge_, each,
+                               base.configuration.kubelet.volume_stats_agg_period, base.log, &metrics_});
 }
 
 void NodeVolumes::start() {

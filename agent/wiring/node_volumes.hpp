@@ -40,6 +40,9 @@ class NodeVolumes {
   volume::VolumeManager& manager() { return adapter_->manager(); }
   // For the stats summary, metrics and eviction.
   const volume::UsageMeter& usage() const { return *usage_; }
+  const volume::VolumeMetrics& metrics() const { return metrics_; }
+  // For handlers of other plugins, and metrics; null: standalone.
+  CsiService* csi() { return csi_.get(); }
 
   // CSI drivers wait until the node has joined its cluster.
   void start();
@@ -49,6 +52,7 @@ class NodeVolumes {
   void add_plugins(const Base& base);
   void add_meter(const Base& base);
 
+  volume::VolumeMetrics metrics_;
   base::BlockingPool slow_pool_;
   base::BlockingPool tree_pool_;  // of measuring
   base::BlockingPool look_pool_;

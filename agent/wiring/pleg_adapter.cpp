@@ -127,6 +127,7 @@ base::Task<Status> PlegLister::events(std::function<void(pleg::RuntimeEvent)> on
     if (event.sandbox) out.pod_uid = event.sandbox->metadata.uid;
     out.container_id = std::move(event.container_id);
     out.type = event_type(event.type);
+    out.created_at = event.created_at;
     on_event(std::move(out));
   });
 }

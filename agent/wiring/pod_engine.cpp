@@ -67,6 +67,9 @@ PodEngine::PodEngine(PodEngineParts parts, PodEngineSettings settings)
     housekeeping_bell_.notify();
     garbage_.pod_gone();
   });
+  images_.on_pulled([this](const std::string& uid, base::SteadyTime begun, base::SteadyTime ended) {
+    workers_.metrics().starts.pulled(uid, begun, ended);
+  });
   pleg_.on_event([this](const pleg::PodEvent& event) { on_pleg_event(event); });
   pleg_.when_ending([this](const std::string& uid) {
     const PodWorker* worker = workers_.worker(uid);

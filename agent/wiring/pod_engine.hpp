@@ -94,6 +94,10 @@ class PodEngine {
   const ProbesAdapter& probes() const { return probes_; }
   PullRecords& pull_records() { return pull_records_; }
   Allocations& allocations() { return allocations_; }
+  // For the metrics.
+  const PodRuntime& runtime() const { return runtime_; }
+  const CredentialPlugins& credential_plugins() const { return plugins_; }
+  const Resizes& resizes() const { return resizes_; }
 
   // Every pod of the runtime has been looked at once, so that none that runs is taken for absent.
   bool runtime_listed();

@@ -1,5 +1,8 @@
 #include "agent/wiring/projection_plugin.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "volume/projection.hpp"
 
 namespace keelson::agent {
@@ -32,13 +35,20 @@ base::Task<Result<volume::HostVolume>> write(volume::DiskWork& work, const std::
 
 }  // namespace
 
+bool ProjectionPlugin::is_called(const std::string& plugin) const {
+  constexpr std::array kNames{volume::config_map_plugin, volume::secret_plugin, volume::downward_api_plugin,
+                              volume::projected_plugin};
+  return std::find(kNames.begin(), kNames.end(), plugin) != kNames.end();
+}
+
 bool ProjectionPlugin::serves(const volume::VolumeSpec& spec) const {
   return spec.pv == nullptr && payload_kind(spec.volume().volumesource()).has_value();
 }
 
-base::Task<volume::VolumeResult<volume::VolumeManner>> ProjectionPlugin::manner(volume::VolumeSpec) {
+base::Task<volume::VolumeResult<volume::VolumeManner>> ProjectionPlugin::manner(volume::VolumeSpec spec) {
   volume::VolumeManner manner = swept();
   manner.repeats = true;
+  if (const auto kind = payload_kind(spec.volume().volumesource())) manner.label = kind->plugin;
   co_return manner;
 }
 
@@ -49,7 +59,7 @@ base::Task<volume::VolumeResult<volume::MountedVolume>> ProjectionPlugin::set_up
   const auto& source = order.spec.volume().volumesource();
   const auto kind = payload_kind(source);
   if (!kind) co_return volume::final_error(Error(ErrorKind::internal, "not a volume of files"));
-  const PayloadObjects objects = co_await fetch(pod, payload_needs(source));
+  const PayloadObjects objects = co_await fetch(order.spec, payload_needs(source));
   auto payload = make_payload(*pod, source, objects, facts_.info.allocatable);
   if (!payload.ok()) co_return volume::final_error(std::move(payload).error());
   const std::size_t hash = hash_of(*payload);
@@ -77,6 +87,7 @@ base::Task<volume::VolumeResult<volume::MountedVolume>> ProjectionPlugin::set_up
   now.shown.read_only = true;
   now.shown.relabel = true;
   written_[uid][name] = now;
+  now.shown.grouped = volume::fs_group_of(*pod).has_value();
   co_return now.shown;
 }
 
@@ -86,8 +97,9 @@ base::Task<volume::VolumeStatus> ProjectionPlugin::tear_down(volume::TearDownOrd
   co_return volume::VolumeStatus();
 }
 
-base::Task<PayloadObjects> ProjectionPlugin::fetch(api::PodPtr pod, PayloadNeeds needs) {
+base::Task<PayloadObjects> ProjectionPlugin::fetch(volume::VolumeSpec spec, PayloadNeeds needs) {
   PayloadObjects out;
+  const api::PodPtr pod = spec.pod;
   for (auto name = needs.config_maps.begin(); name != needs.config_maps.end(); ++name) {
     auto object = co_await objects_.config_map(pod, *name);
     out.config_maps.emplace(*name, std::move(object));
@@ -99,6 +111,15 @@ base::Task<PayloadObjects> ProjectionPlugin::fetch(api::PodPtr pod, PayloadNeeds
   for (auto need = needs.tokens.begin(); need != needs.tokens.end(); ++need) {
     auto token = co_await objects_.token(pod, need->audience, need->expiration_seconds);
     out.tokens.emplace(*need, std::move(token));
+  }
+  const auto& sources = spec.volume().volumesource().projected().sources();
+  for (std::size_t i = 0; i < needs.trust_bundles.size(); ++i) {
+    const int number = needs.trust_bundles[i];
+    auto anchors = co_await objects_.trust_anchors(pod, sources.Get(number).clustertrustbundle());
+    out.trust_anchors.emplace(number, std::move(anchors));
+  }
+  for (const int number : needs.certificates) {
+    out.credentials.emplace(number, objects_.credential(*pod, spec.outer, number));
   }
   co_return out;
 }

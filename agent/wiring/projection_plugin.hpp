@@ -23,6 +23,7 @@ class ProjectionPlugin final : public volume::SweptPlugin {
       : work_(work), facts_(facts), objects_(objects), options_(std::move(options)) {}
 
   std::string name() const override { return "kubernetes.io/projection"; }
+  bool is_called(const std::string& plugin) const override;
   bool serves(const volume::VolumeSpec& spec) const override;
   base::Task<volume::VolumeResult<volume::VolumeManner>> manner(volume::VolumeSpec spec) override;
   base::Task<volume::VolumeResult<volume::MountedVolume>> set_up(volume::MountOrder order) override;
@@ -38,7 +39,7 @@ class ProjectionPlugin final : public volume::SweptPlugin {
     volume::MountedVolume shown;
   };
 
-  base::Task<PayloadObjects> fetch(api::PodPtr pod, PayloadNeeds needs);
+  base::Task<PayloadObjects> fetch(volume::VolumeSpec spec, PayloadNeeds needs);
 
   volume::DiskWork& work_;
   const NodeFacts& facts_;

@@ -31,9 +31,19 @@ volume::VolumeEvent volume_events(EventRecorder& events) {
   };
 }
 
+volume::VolumeObjectEvent volume_object_events(EventRecorder& events) {
+  return [&events](const api::Pod& pod, api::core::ObjectReference object, bool warning, std::string reason,
+                   std::string message) {
+    PodEvent event{warning, std::move(reason), std::move(message), ""};
+    event.of_object = std::make_shared<const api::core::ObjectReference>(std::move(object));
+    events.record(pod, std::move(event));
+  };
+}
+
 volume::VolumeManager::Base VolumesAdapter::manager_base(const Base& base, volume::VolumeDisk& disk) {
   volume::VolumeManager::Hooks hooks;
   hooks.event = volume_events(base.events);
+  hooks.object_event = volume_object_events(base.events);
   hooks.waits = base.waits;
   hooks.in_use_changed = base.in_use_changed;
   volume::ClaimSources claims;
@@ -42,8 +52,8 @@ volume::VolumeManager::Base VolumesAdapter::manager_base(const Base& base, volum
   claims.migrate_inline = [](const api::core::Volume& volume, const std::string& ns) -> Migrated {
     return volume::migrated_to_csi(volume, ns);
   };
-  return {base.loop,        base.clock, base.random, disk, std::move(claims), base.waits_for_attach,
-          std::move(hooks), base.log};
+  return {base.loop,        base.clock, base.random,  disk,        std::move(claims), base.waits_for_attach,
+          std::move(hooks), base.log,   base.selinux, base.metrics};
 }
 
 VolumesAdapter::VolumesAdapter(Base base)
@@ -86,8 +96,7 @@ base::Task<Status> VolumesAdapter::prepare_sub_path(api::PodPtr pod, SubPathRequ
   wanted.target = request.target;
   wanted.volume = request.volume;
   wanted.container = request.container;
-  const std::string& name = request.name.empty() ? request.volume : request.name;
-  auto done = co_await bind_sub_path(pod->metadata().uid(), name, std::move(wanted));
+  auto done = co_await bind_sub_path(pod->metadata().uid(), request.name, std::move(wanted));
   if (!done.ok()) co_return done.error();
   if (!*done) co_return Status();
   // The reason may tell of the host, so only people on the node are shown it.

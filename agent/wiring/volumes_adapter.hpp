@@ -21,8 +21,10 @@
 
 namespace keelson::agent {
 
-// What the manager and plugins of volumes tell, as events of their pods; `events` outlives it.
+// What the manager and plugins of volumes tell, as events of their pods, claims and PersistentVolumes; `events`
+// outlives it.
 volume::VolumeEvent volume_events(EventRecorder& events);
+volume::VolumeObjectEvent volume_object_events(EventRecorder& events);
 
 class VolumesAdapter final : public PodVolumes {
  public:
@@ -42,6 +44,8 @@ class VolumesAdapter final : public PodVolumes {
     std::function<void()> in_use_changed;
     base::BlockingPool* slow_pool = nullptr;                 // for what may hang or take long; null: `pool`
     std::function<void(const std::string& uid)> unmounting;  // before volumes of a pod are taken off; may be empty
+    volume::VolumeMetrics* metrics = nullptr;
+    volume::SELinuxHost selinux = {};
   };
   explicit VolumesAdapter(Base base);
 

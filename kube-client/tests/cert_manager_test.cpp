@@ -167,6 +167,16 @@ TEST_F(ManagerTest, AnExpiredCertificateIsNoneAndTheBootstrapCredentialsAsk) {
   EXPECT_EQ(server.count("present POST"), 0u);
 }
 
+TEST_F(ManagerTest, ACertificateThatExpiresMeanwhileHasATimeToLiveBelowZero) {
+  store_pair(9h, 10h, node_names("n1"));
+  server.policy = Policy::hold;
+  start();
+  EXPECT_EQ(manager->ttl_seconds(), 3599) << "a millisecond has gone";
+  clock.advance(61min);
+  EXPECT_EQ(manager->identity(), std::nullopt);
+  EXPECT_EQ(manager->ttl_seconds(), -60);
+}
+
 TEST_F(ManagerTest, WithoutBootstrapCredentialsTheOnlyClientAsks) {
   bootstrap = nullptr;
   start();

@@ -36,7 +36,7 @@ class FakeLister final : public RuntimeLister {
   }
   void remove(const std::string& id) { items.erase(id); }
   void send(const std::string& pod, const std::string& id, RuntimeEventType type = RuntimeEventType::stopped) {
-    if (on_event_) on_event_(RuntimeEvent{pod, id, type});
+    if (on_event_) on_event_(RuntimeEvent{pod, id, type, event_made_at});
   }
   void break_stream() {
     stream_broken_ = true;
@@ -96,6 +96,7 @@ class FakeLister final : public RuntimeLister {
   base::Duration list_takes{};  // from the state that it shows to its answer
   std::optional<Error> list_error;
   std::optional<Error> stream_error = Error(ErrorKind::unimplemented, "no events");
+  std::int64_t event_made_at = 0;  // nanoseconds since 1970, as the runtime says of its next events
   int lists = 0;
   int pod_lists = 0;
   int inspections = 0;

@@ -41,6 +41,20 @@ TEST_F(PlegTest, ItsFirstEventShowsThatTheStreamStands) {
   EXPECT_TRUE(pleg->evented());
 }
 
+TEST_F(PlegTest, TheTimeThatEventsTakeIsCounted) {
+  runtime.stream_error.reset();
+  start();
+  runtime.send("a", "c1");
+  EXPECT_EQ(pleg->metrics().event_latency.count, 0u) << "this runtime does not say when it was";
+  const base::Duration now = clock.now().time_since_epoch();
+  runtime.event_made_at = (now - base::Duration(20ms)).count();
+  runtime.send("a", "c1");
+  runtime.event_made_at = (now + base::Duration(1h)).count();
+  runtime.send("a", "c1");
+  EXPECT_EQ(pleg->metrics().event_latency.count, 2u);
+  EXPECT_DOUBLE_EQ(pleg->metrics().event_latency.sum, .02) << "one of the future took no time";
+}
+
 // Started by the agent, mostly, which looks at its pod itself.
 TEST_F(PlegTest, EventsThatTellNoEndWaitForCompany) {
   runtime.stream_error.reset();

@@ -316,7 +316,7 @@ TEST_F(CsiOnANode, ACallEndsAtItsLimit) {
   start();
   driver_->set_faults({{"NodeGetCapabilities", {{{"hang", true}}}}});
   agent::GrpcChannels channels(loop_);
-  volume::CsiClient client(channels, clock_, top_ + "/driver/csi.sock", 300ms);
+  volume::CsiClient client(channels, clock_, top_ + "/driver/csi.sock", {}, 300ms);
   const auto done = run(client.capabilities());
   ASSERT_FALSE(done.ok());
   EXPECT_EQ(done.error().outcome, Outcome::uncertain);

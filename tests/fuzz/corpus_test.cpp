@@ -19,6 +19,9 @@ void keelson_fuzz_config(std::string_view input);
 void keelson_fuzz_images(std::string_view input);
 void keelson_fuzz_checkpoint(std::string_view input);
 void keelson_fuzz_pod_texts(std::string_view input);
+void keelson_fuzz_log_lines(std::string_view input);
+void keelson_fuzz_http_request(std::string_view input);
+void keelson_fuzz_node_api(std::string_view input);
 
 namespace {
 
@@ -80,5 +83,8 @@ TEST(FuzzCorpus, ConfigHoldsItsProperties) { replay("config", keelson_fuzz_confi
 TEST(FuzzCorpus, ImagesHoldTheirProperties) { replay("images", keelson_fuzz_images); }
 TEST(FuzzCorpus, CheckpointHoldsItsProperties) { replay("checkpoint", keelson_fuzz_checkpoint); }
 TEST(FuzzCorpus, PodTextsHoldTheirProperties) { replay("pod_texts", keelson_fuzz_pod_texts); }
+TEST(FuzzCorpus, LogLinesHoldTheirProperties) { replay("log_lines", keelson_fuzz_log_lines); }
+TEST(FuzzCorpus, HttpRequestsHoldTheirProperties) { replay("http_request", keelson_fuzz_http_request); }
+TEST(FuzzCorpus, NodeApiHoldsItsProperties) { replay("node_api", keelson_fuzz_node_api); }
 
 }  // namespace

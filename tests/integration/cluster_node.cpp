@@ -6,6 +6,7 @@
 namespace keelson::integration {
 
 void ClusterTest::SetUp() {
+  (void)find_kubectl();  // may fetch it, which cannot be done from the runtime's network
   NodeTest::SetUp();
   if (IsSkipped() || HasFatalFailure()) return;
   if (find_kubectl().empty()) {

@@ -238,6 +238,10 @@ class SimVolumes::Claims final : public volume::VolumeCluster {
   Task<Result<volume::VolumeSpec::PvPtr>> persistent_volume(std::string name) override {
     return wire_.call(disk_.visit("read_claim", name, make_pv(name)));
   }
+  Task<Result<volume::VolumeSpec::ClaimPtr>> patch_claim_status(volume::VolumeSpec::ClaimPtr,
+                                                                api::core::PersistentVolumeClaim, bool) override {
+    co_return Error(ErrorKind::internal, "no claim of this world grows");
+  }
   Task<Result<NodePtr>> read_node() override { co_return NodePtr(); }
   NodePtr node() const override { return nullptr; }
 

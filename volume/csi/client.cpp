@@ -116,16 +116,30 @@ VolumeError::Outcome csi_outcome(int code) {
   }
 }
 
-CsiClient::CsiClient(base::RpcChannels& channels, base::Clock& clock, std::string endpoint, base::Duration limit)
-    : channels_(channels), clock_(clock), endpoint_(std::move(endpoint)), deadline_(clock.steady_now() + limit) {}
+CsiClient::CsiClient(base::RpcChannels& channels, base::Clock& clock, std::string endpoint, CsiCounting counting,
+                     base::Duration limit)
+    : channels_(channels),
+      clock_(clock),
+      endpoint_(std::move(endpoint)),
+      counting_(std::move(counting)),
+      deadline_(clock.steady_now() + limit) {}
 
 Task<RpcOutcome> CsiClient::call(const char* method, base::RpcChannels::Request request,
                                  base::RpcChannels::Response response) {
-  const base::Duration left = deadline_ - clock_.steady_now();
+  const base::SteadyTime begun = clock_.steady_now();
+  const base::Duration left = deadline_ - begun;
   if (left.count() <= 0) co_return out_of_time();
-  RpcOutcome outcome = co_await channels_.call(endpoint_, std::string("/csi.v1.Node/") + method, std::move(request),
-                                               std::move(response), left);
+  const std::string path = std::string("/csi.v1.Node/") + method;
+  RpcOutcome outcome = co_await channels_.call(endpoint_, path, std::move(request), std::move(response), left);
+  count(path, outcome.code, begun);
   co_return outcome;
+}
+
+void CsiClient::count(const std::string& method, int code, base::SteadyTime begun) const {
+  if (counting_.metrics == nullptr) return;
+  const std::string name(base::rpc_code_name(code == RpcOutcome::unreached ? kUnavailable : code));
+  auto& durations = counting_.metrics->csi_calls[{counting_.driver, method, name, migrated_label(counting_.migrated)}];
+  durations.observe(clock_.steady_now() - begun);
 }
 
 Task<VolumeResult<CsiCapabilities>> CsiClient::capabilities() {

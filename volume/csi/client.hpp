@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "base/rpc.hpp"
 #include "base/task.hpp"
+#include "volume/manager/volume_metrics.hpp"
 #include "volume/volume_error.hpp"
 
 namespace keelson::volume {
@@ -96,9 +97,16 @@ int csi_access_mode(const std::string& mode, bool single_node_multi_writer);
 // What a gRPC code says about the volume.
 VolumeError::Outcome csi_outcome(int code);
 
+// Where its calls are counted.
+struct CsiCounting {
+  VolumeMetrics* metrics = nullptr;  // null: nowhere
+  std::string driver;
+  bool migrated = false;
+};
+
 class CsiClient {
  public:
-  CsiClient(base::RpcChannels& channels, base::Clock& clock, std::string endpoint,
+  CsiClient(base::RpcChannels& channels, base::Clock& clock, std::string endpoint, CsiCounting counting = {},
             base::Duration limit = csi_operation_limit);
 
   base::Task<VolumeResult<CsiCapabilities>> capabilities();
@@ -115,10 +123,12 @@ class CsiClient {
   base::Task<base::RpcOutcome> call(const char* method, base::RpcChannels::Request request,
                                     base::RpcChannels::Response response);
   base::Task<VolumeResult<int>> mode_number(std::string mode);
+  void count(const std::string& method, int code, base::SteadyTime begun) const;
 
   base::RpcChannels& channels_;
   base::Clock& clock_;
   std::string endpoint_;
+  CsiCounting counting_;
   base::SteadyTime deadline_;
 };
 

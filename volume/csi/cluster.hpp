@@ -31,6 +31,7 @@ struct CsiAttachment {
   bool attached = false;
   bool deleting = false;
   std::optional<std::string> attach_error;
+  std::optional<int> attach_error_code;         // of gRPC
   std::map<std::string, std::string> metadata;  // publish_context
 };
 

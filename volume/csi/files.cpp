@@ -106,18 +106,14 @@ Result<bool> keeps_labels(const std::string& path, Mounts& mounts) {
 }
 
 std::optional<std::string> foreign_mount_of(std::string_view mountinfo, const std::string& path) {
-  const std::vector<MountEntry> mounts = parse_mount_table(mountinfo);
-  const MountEntry* own = nullptr;
-  for (const MountEntry& mount : mounts) {
-    if (mount.path == path) own = &mount;
-  }
-  if (own == nullptr) return std::nullopt;
+  const std::vector<MountEntry> table = parse_mount_table(mountinfo);
+  const MountEntry* own = mount_of(table, path);
+  if (own == nullptr || own->path != path) return std::nullopt;
   // The same directory seen from elsewhere (the root directory bound to another place) is ours, too.
   const auto at = path.find("/plugins/kubernetes.io/");
   const std::string tail = at == std::string::npos ? path : path.substr(at);
-  for (const MountEntry& mount : mounts) {
-    if (mount.device != own->device || mount.root != own->root) continue;
-    if (mount.path.find(tail) == std::string::npos) return mount.path;
+  for (std::string& reference : mount_references(table, path)) {
+    if (reference.find(tail) == std::string::npos) return std::move(reference);
   }
   return std::nullopt;
 }

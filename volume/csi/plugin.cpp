@@ -4,18 +4,25 @@
 #include "volume/csi/names.hpp"
 #include "volume/csi/paths.hpp"
 #include "volume/csi/plugin_internal.hpp"
+#include "volume/manager/selinux.hpp"
 #include "volume/paths.hpp"
 
 namespace keelson::volume {
 
 using base::Task;
 
+namespace {
+
+constexpr int kResourceExhausted = 8;
+
+}  // namespace
+
 CsiPlugin::CsiPlugin(Base base) : base_(std::move(base)) {}
 
-std::optional<CsiClient> CsiPlugin::client_of(const std::string& driver) {
+std::optional<CsiClient> CsiPlugin::client_of(const std::string& driver, bool migrated) {
   const auto known = base_.drivers.find(driver);
   if (!known) return std::nullopt;
-  return CsiClient(base_.channels, base_.clock, known->endpoint);
+  return CsiClient(base_.channels, base_.clock, known->endpoint, {base_.metrics, driver, migrated});
 }
 
 VolData CsiPlugin::data_of(const CsiVolume& volume) const {
@@ -41,6 +48,16 @@ Task<VolumeStatus> CsiPlugin::check_attached(CsiVolume volume) {
   const std::string id = csi_attachment_name(volume.handle, volume.driver, base_.node_name);
   const auto attachment = co_await base_.cluster.attachment(id);
   co_return csi::judge_attachment(volume.handle, id, attachment);
+}
+
+Task<bool> CsiPlugin::is_node_full(CsiVolume volume) {
+  const auto traits = co_await this->traits(volume.driver);
+  if (!traits.ok() || traits->allocatable_update_seconds.value_or(0) <= 0) co_return false;
+  const std::string id = csi_attachment_name(volume.handle, volume.driver, base_.node_name);
+  const auto attachment = co_await base_.cluster.attachment(id);
+  if (!attachment.ok() || attachment->attach_error_code.value_or(0) != kResourceExhausted) co_return false;
+  if (base_.count_again) co_await base_.count_again(volume.driver);
+  co_return true;
 }
 
 Task<VolumeResult<CsiMap>> CsiPlugin::publish_context(CsiVolume volume, CsiTraits traits, std::string what) {
@@ -89,16 +106,15 @@ Task<VolumeStatus> CsiPlugin::stage(CsiStage wanted) {
   co_return done;
 }
 
-Task<VolumeStatus> CsiPlugin::try_stage(CsiStage wanted, Written written) {
-  const CsiVolume& volume = wanted.volume;
-  auto client = client_of(volume.driver);
-  if (!client) co_return csi::no_driver("attacher.MountDevice failed to create newCsiDriverClient", volume.driver);
+Task<VolumeResult<CsiPlugin::Staging>> CsiPlugin::begin_staging(CsiVolume volume, StagingTexts texts) {
+  auto client = client_of(volume.driver, volume.migrated);
+  if (!client) co_return csi::no_driver(texts.no_client, volume.driver);
   const auto can = co_await client->capabilities();
   if (!can.ok()) co_return can.error();
   const auto traits = co_await this->traits(volume.driver);
   if (!traits.ok()) co_return traits.error();
   CsiStageRequest request;
-  auto context = co_await publish_context(volume, *traits, "attacher.MountDevice failed to fetch publishContext");
+  auto context = co_await publish_context(volume, *traits, texts.no_context);
   if (!context.ok()) co_return std::move(context).error();
   request.publish_context = std::move(*context);
   if (can->stage_unstage) {
@@ -106,31 +122,42 @@ Task<VolumeStatus> CsiPlugin::try_stage(CsiStage wanted, Written written) {
     if (!secrets.ok()) co_return std::move(secrets).error();
     request.secrets = std::move(*secrets);
   }
+  request.volume_id = volume.handle;
+  request.volume_context = volume.attributes;
+  request.use.access_mode = csi_access_mode_of(volume);
+  Staging begun{std::move(*client), *can, *traits, std::move(request)};
+  co_return begun;
+}
+
+Task<VolumeStatus> CsiPlugin::try_stage(CsiStage wanted, Written written) {
+  const CsiVolume& volume = wanted.volume;
+  const StagingTexts texts{"attacher.MountDevice failed to create newCsiDriverClient",
+                           "attacher.MountDevice failed to fetch publishContext"};
+  auto begun = co_await begin_staging(volume, texts);
+  if (!begun.ok()) co_return std::move(begun).error();
+  CsiStageRequest& request = begun->request;
   const std::string directory = csi_staging_dir(base_.root, volume.driver, volume.handle);
   request.staging_path = csi_staging_path(base_.root, volume.driver, volume.handle);
   const Status made = co_await prepare(request.staging_path, std::nullopt);
   if (!made.ok()) co_return transient_error(made.error().wrap(csi::text("attacher.MountDevice failed to create dir")));
-  if (!can->stage_unstage) co_return VolumeStatus();
+  if (!begun->can.stage_unstage) co_return VolumeStatus();
 
-  request.volume_id = volume.handle;
-  request.volume_context = volume.attributes;
   request.use.fs_type = volume.fs_type;
   request.use.mount_flags = volume.mount_options;
-  request.use.access_mode = csi_access_mode_of(volume);
-  const auto can_group = co_await client->capabilities();
+  const auto can_group = co_await begun->client.capabilities();
   if (!can_group.ok()) co_return can_group.error();
   if (can_group->volume_mount_group && wanted.fs_group) request.use.mount_group = std::to_string(*wanted.fs_group);
   VolData data;
   data.volume_handle = volume.handle;
   data.driver_name = volume.driver;
-  if (traits->selinux_mount && !wanted.selinux_label.empty()) {
-    request.use.mount_flags.push_back(csi::context_flag(wanted.selinux_label));
+  if (begun->traits.selinux_mount && !wanted.selinux_label.empty()) {
+    request.use.mount_flags.push_back(context_option(wanted.selinux_label));
     data.selinux_mount_context = wanted.selinux_label;
   }
   const Status saved = co_await prepare(directory, data);
   if (!saved.ok()) co_return transient_error(saved.error().wrap(csi::text("failed to save volume info data")));
   *written = true;
-  VolumeStatus done = co_await client->stage(std::move(request));
+  VolumeStatus done = co_await begun->client.stage(std::move(request));
   co_return done;
 }
 
@@ -180,7 +207,7 @@ Task<VolumeResult<CsiPublished>> CsiPlugin::publish(CsiPublish wanted) {
 Task<VolumeResult<CsiPublished>> CsiPlugin::try_publish(CsiPublish wanted, Written written) {
   const CsiVolume& volume = wanted.volume;
   if (const Status plain = check_element("pod uid", wanted.pod.uid); !plain.ok()) co_return final_error(plain.error());
-  auto client = client_of(volume.driver);
+  auto client = client_of(volume.driver, volume.migrated);
   if (!client) co_return csi::no_driver("mounter.SetUpAt failed to get CSI client", volume.driver);
   const auto traits = co_await this->traits(volume.driver);
   if (!traits.ok()) {
@@ -227,7 +254,7 @@ Task<VolumeResult<CsiPublished>> CsiPlugin::try_publish(CsiPublish wanted, Writt
   VolData data = data_of(volume);
   data.lifecycle_mode = volume.inline_volume ? "Ephemeral" : "Persistent";
   if (traits->selinux_mount && !wanted.selinux_label.empty()) {
-    request.use.mount_flags.push_back(csi::context_flag(wanted.selinux_label));
+    request.use.mount_flags.push_back(context_option(wanted.selinux_label));
     data.selinux_mount_context = wanted.selinux_label;
     published.selinux_mounted = true;
   }
@@ -241,6 +268,7 @@ Task<VolumeResult<CsiPublished>> CsiPlugin::try_publish(CsiPublish wanted, Writt
   if (!published.group_by_driver && wants_fs_group(volume, *traits, wanted.fs_group)) {
     const Status grouped = co_await apply_group(wanted, published.path);
     if (!grouped.ok()) co_return uncertain_error(grouped.error().wrap("applyFSGroup failed for vol " + volume.handle));
+    published.grouped = wanted.progress->entries > 0;
   }
   co_return published;
 }

@@ -29,6 +29,7 @@
 #include "volume/csi/vol_data.hpp"
 #include "volume/csi/volume.hpp"
 #include "volume/fs_group.hpp"
+#include "volume/manager/plugin.hpp"
 #include "volume/mounts.hpp"
 #include "volume/volume_error.hpp"
 
@@ -54,6 +55,7 @@ struct CsiPublish {
 struct CsiPublished {
   std::string path;              // what containers mount, or the block device
   bool selinux_mounted = false;  // with a context: not to be relabelled
+  bool grouped = false;          // its files were given to fsGroup
   bool group_by_driver = false;  // fsGroup is the driver's business
 };
 
@@ -69,9 +71,8 @@ struct CsiExpanded {
   std::int64_t capacity = 0;
 };
 
-// What the claim's status is told of a failed expansion.
-enum class CsiExpandFailure { in_use, infeasible, final, uncertain };
-CsiExpandFailure csi_expand_failure(const VolumeError& error);
+// What a failed expansion says of the volume.
+ExpandResult::Outcome csi_expand_failure(const VolumeError& error);
 
 class CsiPlugin {
  public:
@@ -86,6 +87,9 @@ class CsiPlugin {
     std::string root;                // ROOT, no trailing slash
     std::string node_name;
     base::Logger log;
+    VolumeMetrics* metrics = nullptr;  // of the calls; null: nobody reads them
+    // Reads anew how many volumes fit, and tells the cluster; unset: nobody does.
+    std::function<base::Task<void>(std::string driver)> count_again = {};
   };
   explicit CsiPlugin(Base base);
 
@@ -93,6 +97,9 @@ class CsiPlugin {
   base::Task<VolumeResult<CsiTraits>> traits(std::string driver);
   // Success when the volume is attached to this node, or need not be. One look, no wait; all errors are transient.
   base::Task<VolumeStatus> check_attached(CsiVolume volume);
+  // Whether it is not attached because the node has no room for one more, by a driver that keeps the cluster informed
+  // of that; the cluster is told the count anew then.
+  base::Task<bool> is_node_full(CsiVolume volume);
 
   // Once on a node, for PVs: never for inline volumes.
   base::Task<VolumeStatus> stage(CsiStage wanted);
@@ -116,11 +123,23 @@ class CsiPlugin {
   template <class T>
   using Work = std::function<Result<T>()>;
 
+  // What staging begins with, whatever the volume's mode.
+  struct Staging {
+    CsiClient client;
+    CsiCapabilities can;
+    CsiTraits traits;
+    CsiStageRequest request;
+  };
+  struct StagingTexts {
+    std::string no_client, no_context;
+  };
+  base::Task<VolumeResult<Staging>> begin_staging(CsiVolume volume, StagingTexts texts);
+
   base::Task<VolumeStatus> try_stage(CsiStage wanted, Written written);
   base::Task<VolumeResult<CsiPublished>> try_publish(CsiPublish wanted, Written written);
   base::Task<VolumeStatus> try_stage_block(CsiVolume volume, Written written);
 
-  std::optional<CsiClient> client_of(const std::string& driver);
+  std::optional<CsiClient> client_of(const std::string& driver, bool migrated = false);
   base::Task<VolumeResult<CsiMap>> publish_context(CsiVolume volume, CsiTraits traits, std::string what);
   base::Task<VolumeResult<CsiMap>> secret_of(std::optional<CsiSecretRef> reference, std::string what);
   // The token entries for a driver that asked for them: one key, or none.

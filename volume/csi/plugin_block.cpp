@@ -21,43 +21,28 @@ Task<VolumeStatus> CsiPlugin::stage_block(CsiVolume volume) {
 }
 
 Task<VolumeStatus> CsiPlugin::try_stage_block(CsiVolume volume, Written written) {
-  auto client = client_of(volume.driver);
-  if (!client) co_return csi::no_driver("blockMapper.SetUpDevice failed to get CSI client", volume.driver);
-  const auto can = co_await client->capabilities();
-  if (!can.ok()) co_return can.error();
-  const auto traits = co_await this->traits(volume.driver);
-  if (!traits.ok()) co_return traits.error();
-  CsiStageRequest request;
-  auto context =
-      co_await publish_context(volume, *traits, csi::text("blockMapper.SetupDevice failed to get volume attachment"));
-  if (!context.ok()) co_return std::move(context).error();
-  request.publish_context = std::move(*context);
-  if (can->stage_unstage) {
-    auto secrets = co_await secret_of(volume.stage_secret, "NodeStageSecretRef");
-    if (!secrets.ok()) co_return std::move(secrets).error();
-    request.secrets = std::move(*secrets);
-  }
+  const StagingTexts texts{"blockMapper.SetUpDevice failed to get CSI client",
+                           csi::text("blockMapper.SetupDevice failed to get volume attachment")};
+  auto begun = co_await begin_staging(volume, texts);
+  if (!begun.ok()) co_return std::move(begun).error();
   // Also where the driver does not stage: unpublishing needs it.
   const CsiBlockPaths paths = csi_block_paths(base_.root, volume.name);
   const Status saved = co_await prepare(paths.data, data_of(volume));
   if (!saved.ok()) co_return transient_error(saved.error().wrap(csi::text("failed to save volume info data")));
   *written = true;
-  if (!can->stage_unstage) co_return VolumeStatus();
+  if (!begun->can.stage_unstage) co_return VolumeStatus();
   const Status made = co_await prepare(paths.staging, std::nullopt);
   if (!made.ok())
     co_return transient_error(made.error().wrap(csi::text("blockMapper.stageVolumeForBlock failed to create dir")));
-  request.volume_id = volume.handle;
-  request.staging_path = paths.staging;
-  request.volume_context = volume.attributes;
-  request.use.block = true;
-  request.use.access_mode = csi_access_mode_of(volume);
-  VolumeStatus done = co_await client->stage(std::move(request));
+  begun->request.staging_path = paths.staging;
+  begun->request.use.block = true;
+  VolumeStatus done = co_await begun->client.stage(std::move(begun->request));
   co_return done;
 }
 
 Task<VolumeResult<CsiPublished>> CsiPlugin::publish_block(CsiVolume volume, CsiPod pod) {
   if (const Status plain = check_element("pod uid", pod.uid); !plain.ok()) co_return final_error(plain.error());
-  auto client = client_of(volume.driver);
+  auto client = client_of(volume.driver, volume.migrated);
   if (!client) co_return csi::no_driver("blockMapper.MapPodDevice failed to get CSI client", volume.driver);
   const auto traits = co_await this->traits(volume.driver);
   if (!traits.ok()) co_return traits.error();

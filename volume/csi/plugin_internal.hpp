@@ -21,8 +21,6 @@ bool is_final(const Outcome& result) {
   return !result.ok() && result.error().outcome == VolumeError::Outcome::final;
 }
 
-inline std::string context_flag(const std::string& label) { return "context=\"" + label + "\""; }
-
 // One look at the VolumeAttachment: nothing has been tried yet, so nothing is lost.
 inline VolumeStatus judge_attachment(const std::string& handle, const std::string& id,
                                      const Result<CsiAttachment>& attachment) {

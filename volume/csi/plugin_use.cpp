@@ -43,20 +43,21 @@ Status clean_unless_mounted(const std::string& path, const Error& cause, Mounts&
 
 }  // namespace
 
-CsiExpandFailure csi_expand_failure(const VolumeError& error) {
+ExpandResult::Outcome csi_expand_failure(const VolumeError& error) {
+  using Outcome = ExpandResult::Outcome;
   switch (error.error.code()) {
-    case kFailedPrecondition: return CsiExpandFailure::in_use;
+    case kFailedPrecondition: return Outcome::in_use;
     case kInvalidArgument:
     case kNotFound:
-    case kOutOfRange: return CsiExpandFailure::infeasible;
+    case kOutOfRange: return Outcome::infeasible;
     default: break;
   }
-  return error.outcome == VolumeError::Outcome::final ? CsiExpandFailure::final : CsiExpandFailure::uncertain;
+  return error.outcome == VolumeError::Outcome::final ? Outcome::failed : Outcome::uncertain;
 }
 
 Task<VolumeResult<CsiExpanded>> CsiPlugin::expand(CsiExpand wanted) {
   const CsiVolume& volume = wanted.volume;
-  auto client = client_of(volume.driver);
+  auto client = client_of(volume.driver, volume.migrated);
   if (!client) co_return csi::no_driver("Expander.NodeExpand failed to get CSI client", volume.driver);
   const auto can = co_await client->capabilities();
   if (!can.ok()) {

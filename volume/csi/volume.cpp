@@ -83,6 +83,13 @@ Result<CsiVolume> csi_volume(const api::Pod& pod, const api::core::Volume& inlin
   return out;
 }
 
+Result<CsiVolume> csi_volume(const VolumeSpec& spec) {
+  if (spec.pv == nullptr) return csi_volume(*spec.pod, spec.volume());
+  auto volume = csi_volume(*spec.pv, spec.read_only);
+  if (volume.ok()) volume->migrated = spec.migrated;
+  return volume;
+}
+
 std::string csi_access_mode_of(const CsiVolume& volume) {
   if (volume.inline_volume || volume.access_modes.empty()) return "ReadWriteOnce";
   return volume.access_modes.front();

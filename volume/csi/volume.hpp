@@ -13,6 +13,7 @@
 #include "api/objects.hpp"
 #include "base/result.hpp"
 #include "volume/csi/cluster.hpp"
+#include "volume/manager/volume_spec.hpp"
 
 namespace keelson::volume {
 
@@ -32,6 +33,7 @@ struct CsiVolume {
   std::vector<std::string> mount_options;
   std::vector<std::string> access_modes;
   bool read_only = false;
+  bool migrated = false;  // from a cloud type of old
   std::optional<CsiSecretRef> stage_secret;
   std::optional<CsiSecretRef> publish_secret;
   std::optional<CsiSecretRef> expand_secret;
@@ -43,6 +45,8 @@ CsiPod csi_pod(const api::Pod& pod);
 // migration.hpp for those that become one).
 Result<CsiVolume> csi_volume(const api::core::PersistentVolume& pv, bool read_only);
 Result<CsiVolume> csi_volume(const api::Pod& pod, const api::core::Volume& inline_volume);
+// The one or the other.
+Result<CsiVolume> csi_volume(const VolumeSpec& spec);
 
 // The first access mode; a volume without any counts as ReadWriteOnce.
 std::string csi_access_mode_of(const CsiVolume& volume);

@@ -13,11 +13,6 @@ namespace {
 
 constexpr auto kDiskLimit = std::chrono::minutes(2);
 
-Result<CsiVolume> volume_of(const VolumeSpec& spec) {
-  if (spec.pv != nullptr) return csi_volume(*spec.pv, spec.read_only);
-  return csi_volume(*spec.pod, spec.volume());
-}
-
 BlockMap map_of(const std::string& root, const std::string& uid, const std::string& name, const std::string& device) {
   BlockMap map;
   map.device = device;
@@ -51,6 +46,9 @@ VolumeManner manner_of(const std::string& driver, const std::string& handle, con
   manner.device = csi_unique_name(driver, handle);
   manner.attachable = traits.attach_required;
   manner.repeats = traits.requires_republish;
+  manner.expands = true;
+  manner.takes_context = traits.selinux_mount;
+  manner.label = std::string(csi_plugin) + ":" + driver;
   return manner;
 }
 
@@ -58,6 +56,7 @@ VolumeManner manner_of(const std::string& driver, const std::string& handle, con
 void without_device(VolumeManner& manner) {
   manner.device.clear();
   manner.attachable = false;
+  manner.expands = false;
 }
 
 std::vector<std::string> names_in(const std::string& directory) {
@@ -86,6 +85,7 @@ std::vector<DeviceOrder> find_csi_devices(const std::string& root) {
       order.device = csi_unique_name(data->driver_name, data->volume_handle);
       order.name = volume;
       order.attachable = true;
+      order.context = data->selinux_mount_context;
       out.push_back(std::move(order));
     }
   }
@@ -110,7 +110,7 @@ bool CsiVolumePlugin::serves(const VolumeSpec& spec) const {
 }
 
 base::Task<VolumeResult<VolumeManner>> CsiVolumePlugin::manner(VolumeSpec spec) {
-  const auto volume = volume_of(spec);
+  const auto volume = csi_volume(spec);
   if (!volume.ok()) co_return final_error(volume.error());
   const auto traits = co_await csi_.traits(volume->driver);
   if (!traits.ok()) co_return traits.error();
@@ -127,20 +127,21 @@ base::Task<Result<FoundManner>> CsiVolumePlugin::manner_of_found(FoundVolume fou
   // Whether it must be attached is asked when it is wanted again; to take it off it need not be known.
   out.manner = manner_of(data->driver_name, data->volume_handle, CsiTraits());
   if (data->lifecycle_mode == "Ephemeral") without_device(out.manner);
+  if (!found.block) out.context = data->selinux_mount_context;
   co_return out;
 }
 
 base::Task<Result<std::vector<DeviceOrder>>> CsiVolumePlugin::found_devices() { return find_devices(host_.work); }
 
 base::Task<VolumeStatus> CsiVolumePlugin::check_attached(MountOrder order) {
-  auto volume = volume_of(order.spec);
+  auto volume = csi_volume(order.spec);
   if (!volume.ok()) co_return final_error(std::move(volume).error());
   auto done = co_await csi_.check_attached(std::move(*volume));
   co_return done;
 }
 
 base::Task<VolumeResult<std::string>> CsiVolumePlugin::mount_device(MountOrder order) {
-  auto volume = volume_of(order.spec);
+  auto volume = csi_volume(order.spec);
   if (!volume.ok()) co_return final_error(std::move(volume).error());
   VolumeStatus done;
   if (order.spec.block) {
@@ -149,6 +150,7 @@ base::Task<VolumeResult<std::string>> CsiVolumePlugin::mount_device(MountOrder o
     CsiStage stage;
     stage.volume = std::move(*volume);
     stage.fs_group = fs_group_of(*order.spec.pod);
+    stage.selinux_label = order.spec.context;
     done = co_await csi_.stage(std::move(stage));
   }
   if (!done.ok()) co_return std::move(done).error();
@@ -169,7 +171,7 @@ base::Task<VolumeStatus> CsiVolumePlugin::unmount_device(DeviceOrder order) {
 }
 
 base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::set_up(MountOrder order) {
-  auto volume = volume_of(order.spec);
+  auto volume = csi_volume(order.spec);
   if (!volume.ok()) co_return final_error(std::move(volume).error());
   if (order.spec.block) {
     auto mapped = co_await map(std::move(*volume), std::move(order));
@@ -181,6 +183,7 @@ base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::set_up(MountOrder order
   publish.pod = csi_pod(*order.spec.pod);
   publish.fs_group = fs_group_of(*order.spec.pod);
   publish.fs_group_change_policy = order.spec.pod->spec().securitycontext().fsgroupchangepolicy();
+  publish.selinux_label = order.spec.context;
   publish.republish = order.mounted;
   publish.restored = order.restored;
   const std::string directory = csi_target_path(host_.work.root(), publish.pod.uid, publish.volume.name);
@@ -191,6 +194,7 @@ base::Task<VolumeResult<MountedVolume>> CsiVolumePlugin::set_up(MountOrder order
   MountedVolume out;
   out.path = published->path;
   out.read_only = read_only;
+  out.grouped = published->grouped;
   if (!read_only && !published->selinux_mounted) {
     const auto labels = co_await look_for_labels(host_.work, out.path);
     out.relabel = labels.ok() && *labels;
@@ -246,6 +250,42 @@ base::Task<VolumeStatus> CsiVolumePlugin::tear_down(TearDownOrder order) {
   if (!unbound.ok()) co_return uncertain_error(std::move(unbound).error());
   done = co_await csi_.unpublish_block(order.uid, order.name);
   co_return done;
+}
+
+base::Task<bool> CsiVolumePlugin::is_node_full(MountOrder order) {
+  auto volume = csi_volume(order.spec);
+  if (!volume.ok() || volume->inline_volume) co_return false;
+  const bool full = co_await csi_.is_node_full(std::move(*volume));
+  co_return full;
+}
+
+base::Task<ExpandResult> CsiVolumePlugin::expand(ExpandOrder order) {
+  using Outcome = ExpandResult::Outcome;
+  ExpandResult out;
+  auto volume = csi_volume(order.spec);
+  if (!volume.ok()) {
+    out.outcome = Outcome::failed;
+    out.error = volume.error();
+    co_return out;
+  }
+  const std::string driver = volume->driver;
+  CsiExpand wanted;
+  wanted.volume = std::move(*volume);
+  wanted.block = order.spec.block;
+  wanted.size = order.size;
+  wanted.volume_path = order.path;
+  const auto device = mapped_.find(order.spec.name);
+  if (order.spec.block && device != mapped_.end()) wanted.volume_path = device->second;
+  const auto expanded = co_await csi_.expand(std::move(wanted));
+  if (!expanded.ok()) {
+    out.outcome = csi_expand_failure(expanded.error());
+    out.error = expanded.error().error;
+  } else if (!expanded->supported) {
+    out.outcome = Outcome::unsupported;
+    out.error = Error(ErrorKind::unimplemented, "Expander.NodeExpand found CSI plugin " + std::string(csi_plugin) +
+                                                    "/" + driver + " to not support node expansion");
+  }
+  co_return out;
 }
 
 // Not coroutines: closures are made outside of those.

@@ -24,6 +24,8 @@ class CsiVolumePlugin final : public VolumePlugin {
   base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
   base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) override;
   base::Task<VolumeStatus> tear_down(TearDownOrder order) override;
+  base::Task<ExpandResult> expand(ExpandOrder order) override;
+  base::Task<bool> is_node_full(MountOrder order) override;
 
  private:
   base::Task<VolumeResult<MountedVolume>> map(CsiVolume volume, MountOrder order);

@@ -7,11 +7,6 @@
 namespace keelson::volume {
 namespace {
 
-Result<CsiVolume> volume_of(const VolumeSpec& spec) {
-  if (spec.pv != nullptr) return csi_volume(*spec.pv, spec.read_only);
-  return csi_volume(*spec.pod, spec.volume());
-}
-
 // contract 04 §25: the pod's mount, or GLOBAL/UID.
 std::string asked_path(const std::string& root, const MeasureOrder& order) {
   if (!order.spec.block) return order.path;
@@ -38,7 +33,7 @@ std::optional<Measured> measured_by_driver(const CsiStats& stats) {
 }
 
 base::Task<Result<std::optional<Measured>>> CsiGauge::measure(MeasureOrder order) {
-  const auto volume = volume_of(order.spec);
+  const auto volume = csi_volume(order.spec);
   if (!volume.ok()) co_return volume.error();
   const std::string path = asked_path(root_, order);
   const auto stats = co_await csi_.stats(volume->driver, volume->handle, path);

@@ -26,7 +26,10 @@ Result<VolumeSpec> complete(const ClaimSources& sources, VolumeSpec spec) {
   if (sources.migrate_pv) {
     auto migrated = sources.migrate_pv(*spec.pv);
     if (!migrated.ok()) return std::move(migrated).error();
-    if (*migrated) spec.pv = std::make_shared<const api::core::PersistentVolume>(std::move(**migrated));
+    if (*migrated) {
+      spec.pv = std::make_shared<const api::core::PersistentVolume>(std::move(**migrated));
+      spec.migrated = true;
+    }
   }
   spec.name = spec.pv->metadata().name();
   spec.block = spec.pv->spec().volumemode() == "Block";
@@ -44,6 +47,7 @@ Result<VolumeSpec> inline_spec(const ClaimSources& sources, VolumeSpec spec) {
   if (!migrated.ok()) return std::move(migrated).error();
   if (!*migrated) return spec;
   spec.pv = std::make_shared<const api::core::PersistentVolume>(std::move(**migrated));
+  spec.migrated = true;
   return complete(sources, std::move(spec));
 }
 

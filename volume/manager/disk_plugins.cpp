@@ -118,7 +118,8 @@ base::Task<VolumeResult<MountedVolume>> DiskPlugin::set_up(MountOrder order) {
     host_.event(*order.spec.pod, true, "AlreadyMountedVolume", *mounted->already_mounted);
   }
   if (mounted->failure) co_return classified(*mounted->failure);
-  out.relabel = !out.read_only;
+  out.relabel = !out.read_only && order.spec.context.empty();
+  out.grouped = watch.progress()->entries > 0;
   co_return out;
 }
 
@@ -187,8 +188,9 @@ VolumeResult<std::string> DiskPlugin::placed(const MountOrder& order, Result<Dis
                                              std::string place) const {
   if (!mounted.ok()) return classified(std::move(mounted).error());
   if (!mounted->failure) return place;
-  if (mounted->mismatch && host_.event) {
-    host_.event(*order.spec.pod, true, "FailedMountOnFilesystemMismatch", mounted->failure->to_string());
+  if (mounted->mismatch && host_.object_event && order.spec.pv != nullptr) {
+    host_.object_event(*order.spec.pod, reference_to(*order.spec.pv), true, "FailedMountOnFilesystemMismatch",
+                       "MountVolume failed for volume \"" + order.spec.name + "\" " + mounted->failure->to_string());
   }
   return classified(*mounted->failure);
 }

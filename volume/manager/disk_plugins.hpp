@@ -30,6 +30,7 @@ struct DiskHost {
   VolumeEvent event;
   // A Secret's data, for CHAP. Unset: there is no API server.
   std::function<base::Task<Result<IscsiSecret>>(std::string ns, std::string name)> secret;
+  VolumeObjectEvent object_event = {};
 };
 
 // The two events of a block device that was mapped for a pod (contract 04 §18).
@@ -105,6 +106,7 @@ class LocalVolumePlugin final : public DiskPlugin {
   base::Task<Result<std::vector<DeviceOrder>>> found_devices() override;
   base::Task<VolumeResult<std::string>> mount_device(MountOrder order) override;
   base::Task<VolumeStatus> unmount_device(DeviceOrder order) override;
+  base::Task<ExpandResult> expand(ExpandOrder order) override;
 
  private:
   PodMountOf pod_mount(const MountOrder& order) const override;

@@ -73,7 +73,9 @@ bool EmptyDirPlugin::serves(const VolumeSpec& spec) const {
 base::Task<VolumeResult<MountedVolume>> EmptyDirPlugin::set_up(MountOrder order) {
   LocalVolumeOptions options = options_(*order.spec.pod);
   auto ready = co_await set_up_empty_dir(work_, order, std::move(options));
-  co_return outcome_of(std::move(ready));
+  auto done = outcome_of(std::move(ready));
+  if (done.ok()) done->grouped = !order.mounted && fs_group_of(*order.spec.pod).has_value();
+  co_return done;
 }
 
 bool HostPathPlugin::serves(const VolumeSpec& spec) const {

@@ -39,7 +39,13 @@ base::Task<Result<Ok>> unmount_disk(const DiskHost& host, const DeviceOrder& ord
                                  });
 }
 
-// Not a coroutine: closures are made outside of those.
+base::Task<Result<Ok>> grow_disk(const DiskHost& host, const VolumeSpec& spec) {
+  return host.work.on_device<Ok>("grow the file system of " + spec.name, unique_name(spec.name), kLimit,
+                                 [root = host.work.root(), volume = local_of(spec), programs = host.programs](Mounts&) {
+                                   return as_result(expand_local(root, volume, *programs));
+                                 });
+}
+
 base::Task<Result<std::vector<DeviceOrder>>> find_local_devices(const DiskHost& host) {
   return host.work.on_device<std::vector<DeviceOrder>>(
       "find local volumes of the node", "local", kLimit,
@@ -63,6 +69,7 @@ base::Task<VolumeResult<VolumeManner>> LocalVolumePlugin::manner(VolumeSpec spec
   manner.device = unique_name(spec.name);
   const std::string& root = host_.work.root();
   manner.place = spec.block ? local_global_map(root, spec.name) : local_mount_dir(root, spec.name);
+  manner.expands = true;
   co_return manner;
 }
 
@@ -87,6 +94,19 @@ base::Task<VolumeStatus> LocalVolumePlugin::unmount_device(DeviceOrder order) {
   auto gone = co_await unmount_disk(host_, order);
   if (!gone.ok()) co_return uncertain_error(std::move(gone).error());
   co_return VolumeStatus();
+}
+
+// contract 04 §24: of a directory, or a device without a file system of ours, nothing is to be done.
+base::Task<ExpandResult> LocalVolumePlugin::expand(ExpandOrder order) {
+  ExpandResult out;
+  if (order.spec.block) co_return out;
+  auto grown = co_await grow_disk(host_, order.spec);
+  if (grown.ok()) co_return out;
+  const VolumeError error = classified(std::move(grown).error());
+  const bool final = error.outcome == VolumeError::Outcome::final;
+  out.outcome = final ? ExpandResult::Outcome::failed : ExpandResult::Outcome::uncertain;
+  out.error = error.error;
+  co_return out;
 }
 
 DiskPlugin::PodMountOf LocalVolumePlugin::pod_mount(const MountOrder& order) const {

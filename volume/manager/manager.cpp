@@ -11,92 +11,18 @@ namespace {
 constexpr auto kWait = std::chrono::seconds(123);     // contract 04 §16: 2 min 3 s
 constexpr auto kFreshWait = std::chrono::seconds(2);  // for volumes that are mounted and set up anew
 
-std::string key_of(const std::string& plugin, const std::string& name) { return plugin + "/" + name; }
-std::string device_key(const std::string& device, bool block) { return device + (block ? " block" : ""); }
-
 }  // namespace
 
-VolumeManager::VolumeManager(Base base) : base_(std::move(base)), restored_bell_(base_.loop), gate_(base_.loop) {}
+VolumeManager::VolumeManager(Base base)
+    : base_(std::move(base)),
+      metrics_(base_.metrics == nullptr ? uncounted_ : *base_.metrics),
+      restored_bell_(base_.loop),
+      gate_(base_.loop) {}
 VolumeManager::~VolumeManager() = default;
 
 void VolumeManager::add_plugin(std::unique_ptr<VolumePlugin> plugin) { plugins_.push_back(std::move(plugin)); }
 
 base::Task<void> VolumeManager::stop() { co_await gate_.stop(); }
-
-// --- What was there before ---
-
-base::Task<void> VolumeManager::restore() {
-  base::Backoff retry = volume_backoff();
-  while (true) {
-    Status done = co_await look_around();
-    if (done.ok()) break;
-    // Without it what lies there would be mounted over, or never taken off.
-    base_.log.error("What volumes there were is not known yet", {{"err", done.error()}});
-    co_await base_.clock.sleep_for(retry.next(base_.random));
-  }
-  restored_ = true;
-  restored_bell_.notify();
-  in_use_changed();
-}
-
-base::Task<Status> VolumeManager::look_around() {
-  auto found = co_await base_.disk.find();
-  if (!found.ok()) co_return std::move(found).error();
-  for (const auto& path : found->unreadable) {
-    base_.log.warning("A volume's directory cannot be read", {{"path", path.path}, {"err", path.error}});
-  }
-  const std::vector<FoundVolume> volumes = std::move(found->volumes);
-  for (std::size_t i = 0; i < volumes.size(); ++i) {
-    VolumePlugin* plugin = plugin_named(volumes[i].plugin);
-    if (plugin == nullptr) continue;
-    auto manner = co_await plugin->manner_of_found(volumes[i]);
-    if (!manner.ok()) {
-      base_.log.warning("A volume of before cannot be taken up", {{"path", volumes[i].path}, {"err", manner.error()}});
-      continue;
-    }
-    take_up(*plugin, volumes[i], std::move(*manner));
-  }
-  for (std::size_t i = 0; i < plugins_.size(); ++i) {
-    const auto devices = co_await plugins_[i]->found_devices();
-    if (!devices.ok()) co_return devices.error();
-    for (const auto& order : *devices) take_up(*plugins_[i], order);
-  }
-  co_return Status();
-}
-
-void VolumeManager::take_up(VolumePlugin& plugin, const DeviceOrder& found) {
-  VolumeManner manner;
-  manner.device = found.device;
-  const bool known = devices_.count(device_key(found.device, found.block)) > 0;
-  const DevicePtr device = device_of(plugin, manner, found.name, found.block);
-  device->state = State::uncertain;
-  device->restored = true;
-  if (!known) device->attachable = found.attachable;
-  if (device->order.place.empty()) device->order.place = found.place;
-}
-
-void VolumeManager::take_up(VolumePlugin& plugin, const FoundVolume& found, FoundManner manner) {
-  if (manner.manner.swept) return;  // needs no help
-  const PodRecord pod = record(found.uid);
-  auto mount = std::make_shared<Mount>(base_.loop, plugin);
-  mount->uid = found.uid;
-  mount->name = found.name;
-  mount->manner = manner.manner;
-  mount->block = found.block;
-  mount->restored = true;
-  mount->state = State::uncertain;
-  if (!manner.manner.device.empty()) {
-    mount->device = device_of(plugin, manner.manner, found.name, found.block);
-    mount->device->state = State::uncertain;
-    mount->device->restored = true;
-    mount->device->order.place = manner.place;
-  }
-  pod->mounts[key_of(plugin.name(), found.name)] = mount;
-}
-
-base::Task<void> VolumeManager::await_restored() {
-  while (!restored_) co_await restored_bell_.wait();
-}
 
 // --- What is wanted ---
 
@@ -114,12 +40,14 @@ base::Task<Result<std::map<std::string, MountedVolume>>> VolumeManager::mount(ap
     if (!known->failed.empty()) {
       std::string why;
       for (const auto& [name, error] : known->failed) why += (why.empty() ? "" : "; ") + error.to_string();
-      co_return unfinished(*known, outer, ErrorKind::invalid, why);
+      auto error = co_await unfinished(known, outer, ErrorKind::invalid, std::move(why));
+      co_return error;
     }
     const bool late = base_.clock.steady_now() >= fresh_until;
     if (all_mounted(*known, outer, !late)) break;
     if (base_.clock.steady_now() >= until) {
-      co_return unfinished(*known, outer, ErrorKind::deadline_exceeded, "context deadline exceeded");
+      auto error = co_await unfinished(known, outer, ErrorKind::deadline_exceeded, "context deadline exceeded");
+      co_return error;
     }
     tell_waits(*known);
     const bool only_fresh = all_mounted(*known, outer, false);
@@ -146,19 +74,37 @@ bool VolumeManager::all_mounted(const Pod& pod, const std::vector<std::string>& 
   });
 }
 
-// contract 04 §18: the names of what is not there, and what could not even be begun.
-Error VolumeManager::unfinished(const Pod& pod, const std::vector<std::string>& outer, ErrorKind kind,
-                                const std::string& why) const {
+// contract 04 §18: the names of what is not there, and what could not even be begun. Where one is not attached because
+// the node is full, the pod is to find another node.
+base::Task<Error> VolumeManager::unfinished(PodRecord pod, std::vector<std::string> outer, ErrorKind kind,
+                                            std::string why) {
   std::vector<std::string> unmounted;
+  std::vector<std::string> unattached;
   std::vector<std::string> unprocessed;
+  std::vector<MountPtr> waiting;
   for (const auto& name : outer) {
-    const auto found = pod.volumes.find(name);
-    if (found == pod.volumes.end()) unprocessed.push_back(name);
-    if (found == pod.volumes.end() || found->second->state != State::mounted) unmounted.push_back(name);
+    const auto found = pod->volumes.find(name);
+    if (found == pod->volumes.end()) {
+      unprocessed.push_back(name);
+      unmounted.push_back(name);
+      continue;
+    }
+    const MountPtr& mount = found->second;
+    if (mount->state != State::mounted) unmounted.push_back(name);
+    if (!mount->manner.attachable || mount->verified || mount->state == State::mounted) continue;
+    unattached.push_back(name);
+    if (!mount->restored) waiting.push_back(mount);
   }
-  return Error(kind, "unmounted volumes=[" + joined_names(unmounted) +
-                         "], unattached volumes=[], failed to process volumes=[" + joined_names(unprocessed) +
-                         "]: " + why);
+  const std::string text = "unmounted volumes=[" + joined_names(unmounted) + "], unattached volumes=[" +
+                           joined_names(unattached) + "], failed to process volumes=[" + joined_names(unprocessed) +
+                           "]: " + why;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    const bool full = co_await waiting[i]->plugin.is_node_full(order_of(*waiting[i]));
+    if (full) {
+      co_return Error(ErrorKind::exhausted, "Node has reached its volume attachment limit, rejecting pod: " + text);
+    }
+  }
+  co_return Error(kind, text);
 }
 
 // What is mounted already stays as it is, whatever becomes of its claim.
@@ -189,6 +135,11 @@ base::Task<Result<VolumeManager::Resolved>> VolumeManager::resolve_one(api::PodP
   }
   auto manner = co_await plugin->manner(*spec);
   if (!manner.ok()) co_return std::move(manner).error().error;
+  if (manner->takes_context) {
+    auto context = mount_context(*spec, base_.selinux);
+    if (!context.ok()) co_return std::move(context).error();
+    spec->context = std::move(*context);
+  }
   Resolved out{plugin, std::move(*spec), std::move(*manner)};
   co_return out;
 }
@@ -203,10 +154,13 @@ void VolumeManager::want_all(Pod& pod, const api::PodPtr& wanted, AllResolved re
   }
   for (const auto& [outer, mount] : pod.volumes) {
     mount->spec->pod = wanted;
+    const bool again = mount->state == State::mounted && mount->manner.repeats;
     if (!mount->wanted) mount->backoff.reset();
+    if (!mount->wanted || again) mount->asked = base_.clock.steady_now();
     mount->wanted = true;
-    if (mount->state == State::mounted && mount->manner.repeats) mount->due = true;
+    if (again) mount->due = true;
     start(mount);
+    if (mount->state == State::mounted && mount->device) start_growth(mount->device);
   }
   in_use_changed();
 }
@@ -228,15 +182,14 @@ void VolumeManager::take(Mount& mount, const std::string& uid, Resolved found) {
 
 base::Task<Status> VolumeManager::unmount(std::string uid) {
   co_await await_restored();
-  const auto found = pods_.find(uid);
-  if (found == pods_.end()) {
+  if (pods_.count(uid) == 0 && !has_lost(uid)) {
     auto swept = co_await base_.disk.sweep(uid);
     co_return swept;
   }
-  const PodRecord pod = found->second;
+  const PodRecord pod = record(uid);
   pod->volumes.clear();
   pod->failed.clear();
-  bool helped = false;
+  bool helped = has_lost(uid);
   for (const auto& [key, mount] : pod->mounts) {
     mount->wanted = false;
     mount->due = false;
@@ -251,6 +204,7 @@ base::Task<Status> VolumeManager::unmount(std::string uid) {
       start_unmounting(*pod, true);
       co_return cleared;
     }
+    co_await clean_lost(uid);
     start_unmounting(*pod, false);
     const bool gone = co_await await_unmounted(pod);
     if (!gone) co_return still_mounted(*pod);
@@ -258,7 +212,11 @@ base::Task<Status> VolumeManager::unmount(std::string uid) {
   // Somebody may have wanted it again meanwhile.
   const auto now = pods_.find(uid);
   if (now != pods_.end() && now->second == pod) pods_.erase(now);
+  const base::SteadyTime begun = base_.clock.steady_now();
   auto swept = co_await base_.disk.sweep(uid);
+  for (const auto& [key, mount] : pod->mounts) {
+    if (mount->manner.swept) count(*mount, "volume_unmount", begun, !swept.ok());
+  }
   co_return swept;
 }
 
@@ -314,7 +272,7 @@ VolumePlugin* VolumeManager::plugin_of(const VolumeSpec& spec) const {
 
 VolumePlugin* VolumeManager::plugin_named(const std::string& name) const {
   for (const auto& plugin : plugins_) {
-    if (plugin->name() == name) return plugin.get();
+    if (plugin->is_called(name)) return plugin.get();
   }
   return nullptr;
 }
@@ -324,7 +282,10 @@ VolumeManager::DevicePtr VolumeManager::device_of(VolumePlugin& plugin, const Vo
   DevicePtr& device = devices_[device_key(manner.device, block)];
   if (device == nullptr) {
     device = std::make_shared<Device>(base_.loop, plugin);
-    device->order = {manner.device, name, block, ""};
+    device->order.device = manner.device;
+    device->order.name = name;
+    device->order.block = block;
+    device->label = manner.label.empty() ? plugin.name() : manner.label;
     const std::string& serial = manner.serial.empty() ? manner.device : manner.serial;
     std::weak_ptr<base::Semaphore>& shared = serials_[serial];
     device->serial = shared.lock();
@@ -370,6 +331,37 @@ bool VolumeManager::holds(const std::string& uid) const {
   const auto& mounts = found->second->mounts;
   return std::any_of(mounts.begin(), mounts.end(),
                      [](const auto& entry) { return entry.second->busy || entry.second->state != State::absent; });
+}
+
+VolumeCounts VolumeManager::counts() const {
+  VolumeCounts out;
+  for (const auto& [uid, pod] : pods_) {
+    for (const auto& [key, mount] : pod->mounts) {
+      if (mount->wanted) ++out.desired[label_of(*mount)];
+      if (mount->state != State::absent) ++out.actual[label_of(*mount)];
+    }
+  }
+  return out;
+}
+
+std::string VolumeManager::label_of(const Mount& mount) {
+  return mount.manner.label.empty() ? mount.plugin.name() : mount.manner.label;
+}
+
+void VolumeManager::count(const Mount& mount, const char* operation, base::SteadyTime begun, bool failed) {
+  const bool migrated = mount.spec && mount.spec->migrated;
+  auto& durations =
+      metrics_.operations[{label_of(mount), operation, operation_status(failed), migrated_label(migrated)}];
+  durations.observe(base_.clock.steady_now() - begun);
+}
+
+void VolumeManager::count_total(const Mount& mount) {
+  metrics_.totals[{label_of(mount), "overall_volume_mount"}].observe(base_.clock.steady_now() - mount.asked);
+}
+
+void VolumeManager::count_verified(Mount& mount, base::SteadyTime begun) {
+  if (std::exchange(mount.verified, true)) return;
+  count(mount, "verify_controller_attached_volume", begun, false);
 }
 
 std::size_t VolumeManager::mounts() const {

@@ -5,11 +5,13 @@
 // its own works towards that and tries again with back-off until it is so, whoever waits: a volume that hangs keeps its
 // own pod waiting only. Volumes that are mounted on the node once (devices) come before the pod's own mount and go
 // after the last; attachable ones are asked of the cluster through the Node's volumesInUse and volumesAttached. After a
-// restart restore() takes up what lies on the disk: until it is done, mount(), unmount() and in_use() wait.
+// restart restore() takes up what lies on the disk: until it is done, mount(), unmount() and in_use() wait. A volume
+// whose PersistentVolume has grown is made larger when it is mounted, and while it is by a task of its device.
 //
 // Owner: the agent's wiring; what it stands on outlives it. Thread: the loop. Stops: stop(), after those who wait have
 // left. What fails: mount() with the kubelet's text, `deadline_exceeded` when time is up and each cause has been told
-// as an event; unmount() when time is up or something stays. Source: contract 04 §16, §17, §18.
+// as an event, `exhausted` when the node has no room for one more attached volume; unmount() when time is up or
+// something stays. Source: contract 04 §12, §16, §17, §18, §24.
 #pragma once
 
 #include <functional>
@@ -26,7 +28,10 @@
 #include "base/logger.hpp"
 #include "base/sync.hpp"
 #include "volume/manager/claims.hpp"
+#include "volume/manager/expansion.hpp"
 #include "volume/manager/plugin.hpp"
+#include "volume/manager/selinux.hpp"
+#include "volume/manager/volume_metrics.hpp"
 
 namespace keelson::volume {
 
@@ -45,6 +50,7 @@ class VolumeManager {
  public:
   struct Hooks {
     VolumeEvent event;
+    VolumeObjectEvent object_event;
     // What the pod waits for, for `keelson explain`.
     std::function<void(const std::string& uid, std::string text)> waits;
     std::function<void()> in_use_changed;
@@ -58,6 +64,8 @@ class VolumeManager {
     bool waits_for_attach = true;  // enableControllerAttachDetach
     Hooks hooks;
     base::Logger log;
+    SELinuxHost selinux = {};
+    VolumeMetrics* metrics = nullptr;  // null: nobody reads them
   };
   explicit VolumeManager(Base base);
   ~VolumeManager();
@@ -93,6 +101,8 @@ class VolumeManager {
   // Mounts that are being worked at, those left out that wait to be tried again.
   std::size_t under_way() const;
   std::size_t devices() const { return devices_.size(); }
+  // Volumes of pods, for metrics.
+  VolumeCounts counts() const;
 
  private:
   enum class State { absent, uncertain, mounted };
@@ -105,12 +115,21 @@ class VolumeManager {
   using MountPtr = std::shared_ptr<Mount>;
   using DevicePtr = std::shared_ptr<Device>;
   using PodRecord = std::shared_ptr<Pod>;
+  // Found on the disk, and not to be taken up.
+  struct Lost {
+    VolumePlugin* plugin = nullptr;
+    FoundVolume found;
+  };
 
-  // --- Wanting (manager.cpp) ---
+  // --- What was there before (manager_restore.cpp) ---
   base::Task<void> await_restored();
   base::Task<Status> look_around();
   void take_up(VolumePlugin& plugin, const FoundVolume& found, FoundManner manner);
   void take_up(VolumePlugin& plugin, const DeviceOrder& found);
+  base::Task<void> clean_lost(std::string uid);
+  bool has_lost(const std::string& uid) const;
+
+  // --- Wanting (manager.cpp) ---
   base::Task<AllResolved> resolve_all(PodRecord pod, api::PodPtr wanted, std::vector<std::string> outer);
   base::Task<Result<Resolved>> resolve_one(api::PodPtr wanted, std::string outer);
   void want_all(Pod& pod, const api::PodPtr& wanted, AllResolved resolved);
@@ -120,7 +139,7 @@ class VolumeManager {
   Error still_mounted(const Pod& pod) const;
   void in_use_changed();
   bool all_mounted(const Pod& pod, const std::vector<std::string>& outer, bool fresh) const;
-  Error unfinished(const Pod& pod, const std::vector<std::string>& outer, ErrorKind kind, const std::string& why) const;
+  base::Task<Error> unfinished(PodRecord pod, std::vector<std::string> outer, ErrorKind kind, std::string why);
   void start(const MountPtr& mount);
   void settled(Mount& mount);
   void tell_waits(const Pod& pod);
@@ -133,17 +152,40 @@ class VolumeManager {
   base::Task<void> drive(MountPtr mount);
   base::Task<Step> mount_step(MountPtr mount);
   base::Task<Step> mount_with_device(MountPtr mount);
+  base::Task<Step> leave_other_context(MountPtr mount);
   base::Task<Step> mount_device(MountPtr mount);
   Step check_taken(const Mount& mount) const;
   base::Task<Step> attach(MountPtr mount);
   base::Task<Step> set_up(MountPtr mount);
   base::Task<Step> unmount_step(MountPtr mount);
   base::Task<void> drive_device(DevicePtr device);
+  base::Task<VolumeStatus> unmount_device(DevicePtr device);
   void start_device(const DevicePtr& device);
   bool is_used(const Device& device) const;
   bool is_taken_by_another(const Mount& mount) const;
   void tell(const Mount& mount, const Step& step);
+  void wake_others(const Mount& mount);
   static MountOrder order_of(const Mount& mount);
+
+  // --- Growing (manager_growth.cpp) ---
+  base::Task<Status> grow_at_mount(MountPtr mount, std::string path);
+  void start_growth(const DevicePtr& device);
+  base::Task<void> drive_growth(DevicePtr device);
+  base::Task<bool> grow(DevicePtr device);
+  base::Task<Status> expand(MountPtr mount, std::string path, VolumeSpec::ClaimPtr claim, Expansion plan);
+  base::Task<Result<VolumeSpec::ClaimPtr>> tell_claim(VolumeSpec::ClaimPtr claim,
+                                                      api::core::PersistentVolumeClaim wanted, bool only_unchanged);
+  MountPtr grown_by(const Device& device) const;
+  void tell_growth(const Mount& mount, const api::core::PersistentVolumeClaim& claim, bool warning,
+                   const std::string& reason, const std::string& message);
+
+  // --- Counting ---
+  static std::string label_of(const Mount& mount);
+  void count(const Mount& mount, const char* operation, base::SteadyTime begun, bool failed);
+  void count(const Mount& mount, bool wanted, const Step& step, base::SteadyTime begun);
+  void count(const Device& device, base::SteadyTime begun, bool failed);
+  void count_total(const Mount& mount);
+  void count_verified(Mount& mount, base::SteadyTime begun);
 
   Base base_;
   std::vector<std::unique_ptr<VolumePlugin>> plugins_;
@@ -151,6 +193,9 @@ class VolumeManager {
   std::map<std::string, DevicePtr> devices_;  // by unique name, mode Block apart
   std::map<std::string, std::weak_ptr<base::Semaphore>> serials_;
   std::optional<std::vector<std::string>> told_in_use_;
+  std::vector<Lost> lost_;
+  VolumeMetrics uncounted_;  // where nobody reads them
+  VolumeMetrics& metrics_;
   bool restored_ = false;
   bool pods_known_ = false;
   base::Notification restored_bell_;

@@ -45,6 +45,13 @@ VolumeManager::Step VolumeManager::Step::waiting(Error error) {
   return step;
 }
 
+VolumeManager::Step VolumeManager::Step::unverified(Error error) {
+  Step step;
+  step.error = std::move(error);
+  step.verifies = true;
+  return step;
+}
+
 // --- A volume of a pod ---
 
 void VolumeManager::start(const MountPtr& mount) {
@@ -57,12 +64,14 @@ base::Task<void> VolumeManager::drive(MountPtr mount) {
   while (mount->has_work()) {
     const bool wanted = mount->wanted;
     mount->waits_for.clear();
+    const base::SteadyTime begun = base_.clock.steady_now();
     Step step;
     if (wanted) {
       step = co_await mount_step(mount);
     } else {
       step = co_await unmount_step(mount);
     }
+    count(*mount, wanted, step, begun);
     if (!step.error || mount->wanted != wanted) {
       mount->backoff.reset();
       continue;
@@ -76,8 +85,30 @@ base::Task<void> VolumeManager::drive(MountPtr mount) {
   mount->waits_for.clear();
   mount->busy = false;
   settled(*mount);
+  if (mount->state == State::absent) {
+    mount->verified = false;
+    wake_others(*mount);
+  }
   // What was set in motion while this was ending.
   if (mount->device) start_device(mount->device);
+}
+
+void VolumeManager::count(const Mount& mount, bool wanted, const Step& step, base::SteadyTime begun) {
+  const char* operation = mount.block ? "map_volume" : "volume_mount";
+  if (!wanted) operation = mount.block ? "unmap_volume" : "volume_unmount";
+  if (step.verifies) operation = "verify_controller_attached_volume";
+  if (step.quiet && !step.verifies) return;
+  if (step.error || step.worked) count(mount, operation, begun, step.error.has_value());
+}
+
+// Those who wait for the volume under another SELinux label.
+void VolumeManager::wake_others(const Mount& mount) {
+  if (!mount.device) return;
+  for (const auto& [uid, pod] : pods_) {
+    for (const auto& [key, other] : pod->mounts) {
+      if (other.get() != &mount && other->device == mount.device && !other->waits_for.empty()) other->bell.notify();
+    }
+  }
 }
 
 void VolumeManager::settled(Mount& mount) {
@@ -121,6 +152,7 @@ base::Task<VolumeManager::Step> VolumeManager::mount_step(MountPtr mount) {
     }
   }
   if (Step free = check_taken(*mount); free.error) co_return free;
+  if (!mount->manner.attachable) count_verified(*mount, base_.clock.steady_now());
   if (!mount->device) {
     auto done = co_await set_up(mount);
     co_return done;
@@ -144,6 +176,8 @@ base::Task<VolumeManager::Step> VolumeManager::mount_with_device(MountPtr mount)
   if (Step free = check_taken(*mount); free.error) co_return free;
   Step attached = co_await attach(mount);
   if (attached.error) co_return attached;
+  Step fits = co_await leave_other_context(mount);
+  if (fits.error) co_return fits;
   if (device->state != State::mounted) {
     Step mounted = co_await mount_device(mount);
     if (mounted.error) co_return mounted;
@@ -153,12 +187,33 @@ base::Task<VolumeManager::Step> VolumeManager::mount_with_device(MountPtr mount)
   co_return done;
 }
 
+// contract 04 §12: what is mounted under another label is unmounted first, when nobody uses it any more.
+base::Task<VolumeManager::Step> VolumeManager::leave_other_context(MountPtr mount) {
+  const DevicePtr device = mount->device;
+  const std::optional<std::string>& context = device->order.context;
+  const bool fits = !context || *context == mount->spec->context;
+  if (device->state == State::absent || mount->state != State::absent || fits) co_return Step::done();
+  for (const auto& [uid, pod] : pods_) {
+    for (const auto& [key, other] : pod->mounts) {
+      if (other->device != device || other->state == State::absent) continue;
+      co_return Step::waiting(Error(ErrorKind::unavailable, "it is in use here under another SELinux label"));
+    }
+  }
+  const auto serial = co_await device->serial->acquire();
+  const auto gone = co_await unmount_device(device);
+  if (!gone.ok()) {
+    co_return Step::failed(gone.error().error, failed_text("MountVolume.MountDevice", mount->name), mount->block);
+  }
+  co_return Step::done();
+}
+
 base::Task<VolumeManager::Step> VolumeManager::mount_device(MountPtr mount) {
   const DevicePtr device = mount->device;
   const auto serial = co_await device->serial->acquire();
   if (!mount->wanted) co_return Step::done();
   // Where something of it may lie, whatever becomes of the attempt.
   if (device->order.place.empty()) device->order.place = mount->manner.place;
+  if (device->state == State::absent) device->order.context = mount->spec->context;
   auto place = co_await device->plugin.mount_device(order_of(*mount));
   if (!place.ok()) {
     const VolumeError& error = place.error();
@@ -172,20 +227,34 @@ base::Task<VolumeManager::Step> VolumeManager::mount_device(MountPtr mount) {
   device->state = State::mounted;
   device->restored = false;
   device->order.place = *place;
+  device->order.context = mount->spec->context;
   co_return Step::done();
 }
 
 base::Task<VolumeManager::Step> VolumeManager::set_up(MountPtr mount) {
   const bool was_mounted = mount->state == State::mounted;
   mount->due = false;  // a change from now on asks for another
+  const base::SteadyTime begun = base_.clock.steady_now();
   auto done = co_await mount->plugin.set_up(order_of(*mount));
   mount->progress->cancel = nullptr;
   mount->progress->text.clear();
   if (done.ok()) {
+    if (std::exchange(done->grouped, false)) count(*mount, "volume_apply_access_control", begun, false);
+    if (!was_mounted && mount->device) {
+      // It is there now, but no pod is to begin with less than it was promised.
+      mount->state = State::uncertain;
+      const Status grown = co_await grow_at_mount(mount, done->path);
+      if (!grown.ok()) {
+        const char* what = mount->block ? "MapVolume.MarkVolumeAsMounted failed while expanding volume"
+                                        : "MountVolume.Setup failed while expanding volume";
+        co_return Step::failed(grown.error(), std::string(what) + " for volume \"" + mount->name + "\"", mount->block);
+      }
+    }
     mount->result = *done;
     mount->state = State::mounted;
     mount->restored = false;
-    co_return Step::done();
+    count_total(*mount);
+    co_return Step::worked_well();
   }
   const VolumeError& error = done.error();
   if (was_mounted) {
@@ -203,24 +272,31 @@ base::Task<VolumeManager::Step> VolumeManager::set_up(MountPtr mount) {
 base::Task<VolumeManager::Step> VolumeManager::attach(MountPtr mount) {
   const DevicePtr device = mount->device;
   VolumeCluster* cluster = base_.claims.cluster;
-  if (!mount->manner.attachable || cluster == nullptr) co_return Step::done();
+  if (!mount->manner.attachable || cluster == nullptr) {
+    count_verified(*mount, base_.clock.steady_now());
+    co_return Step::done();
+  }
   const std::string& name = device->order.device;
+  const base::SteadyTime begun = base_.clock.steady_now();
   if (base_.waits_for_attach && device->state != State::mounted) {
     const VolumeCluster::NodePtr node = cluster->node();
     if (node == nullptr || !lists(node->status().volumesinuse(), name)) {
-      co_return Step::waiting(Error(ErrorKind::unavailable, "the Node does not say yet that it is in use here"));
+      Step told = Step::waiting(Error(ErrorKind::unavailable, "the Node does not say yet that it is in use here"));
+      told.verifies = true;
+      co_return told;
     }
     if (attached_volume(*node, name) == nullptr) {
       co_return Step::waiting(Error(ErrorKind::unavailable, "it is not attached to this node yet"));
     }
     const auto now = co_await cluster->read_node();
-    if (!now.ok()) co_return Step::failed(now.error(), "");
+    if (!now.ok()) co_return Step::unverified(now.error());
     const api::core::AttachedVolume* attached = attached_volume(**now, name);
     if (attached == nullptr) {
-      co_return Step::failed(Error(ErrorKind::unavailable, "volume not attached according to node status"), "");
+      co_return Step::unverified(Error(ErrorKind::unavailable, "volume not attached according to node status"));
     }
     device->device_path = attached->devicepath();
   }
+  count_verified(*mount, begun);
   const auto checked = co_await mount->plugin.check_attached(order_of(*mount));
   if (checked.ok()) co_return Step::done();
   const char* what = mount->block ? "MapVolume.WaitForAttach" : "MountVolume.WaitForAttach";
@@ -243,7 +319,7 @@ base::Task<VolumeManager::Step> VolumeManager::unmount_step(MountPtr mount) {
     co_return Step::failed(gone.error().error, "");
   }
   mount->state = State::absent;
-  co_return Step::done();
+  co_return Step::worked_well();
 }
 
 bool VolumeManager::is_taken_by_another(const Mount& mount) const {
@@ -286,8 +362,7 @@ base::Task<void> VolumeManager::drive_device(DevicePtr device) {
       const auto permit = co_await device->lock.acquire();
       const auto serial = co_await device->serial->acquire();
       if (is_used(*device)) break;
-      gone = co_await device->plugin.unmount_device(device->order);
-      device->state = gone.ok() ? State::absent : State::uncertain;
+      gone = co_await unmount_device(device);
     }
     if (gone.ok()) break;
     base_.log.info("A volume of the node stays", {{"volume", device->order.device}, {"err", gone.error().error}});
@@ -301,6 +376,26 @@ base::Task<void> VolumeManager::drive_device(DevicePtr device) {
     std::erase_if(serials_, [](const auto& entry) { return entry.second.expired(); });
     in_use_changed();
   }
+}
+
+// Its lock and its turn are held.
+base::Task<VolumeStatus> VolumeManager::unmount_device(DevicePtr device) {
+  const base::SteadyTime begun = base_.clock.steady_now();
+  auto gone = co_await device->plugin.unmount_device(device->order);
+  device->state = gone.ok() ? State::absent : State::uncertain;
+  if (gone.ok()) {
+    device->size.reset();
+    device->growth_refused = false;
+    device->growth_failed = false;
+  }
+  count(*device, begun, !gone.ok());
+  co_return gone;
+}
+
+void VolumeManager::count(const Device& device, base::SteadyTime begun, bool failed) {
+  const char* operation = device.order.block ? "unmap_device" : "unmount_device";
+  auto& durations = metrics_.operations[{device.label, operation, operation_status(failed), migrated_label(false)}];
+  durations.observe(base_.clock.steady_now() - begun);
 }
 
 }  // namespace keelson::volume

@@ -4,7 +4,7 @@
 // uses it and when it is tried again is the manager's. Operations on one device never overlap, nor do two for one
 // volume of one pod. Each has an end: a plugin limits what may hang, and says `uncertain` then. Owner: the
 // manager. Thread: the loop. What fails: VolumeError (volume_error.hpp); after a final error of set_up() or
-// mount_device() nothing of the attempt is left. Source: contract 04 §3 (table), §15, §16, §22.
+// mount_device() nothing of the attempt is left. Source: contract 04 §3 (table), §12, §15, §16, §22, §24.
 #pragma once
 
 #include <functional>
@@ -31,7 +31,10 @@ struct VolumeManner {
   bool of_server = false;  // to pull it off is what frees calls that hang at it
   // mount_device() and unmount_device() of one serial never overlap; empty: `device`.
   std::string serial;
-  std::string place;  // where mount_device() will put it, if that is known before
+  std::string place;           // where mount_device() will put it, if that is known before
+  bool expands = false;        // expand() makes it as large as its PersistentVolume
+  bool takes_context = false;  // can be mounted with an SELinux context
+  std::string label;           // of metrics: "kubernetes.io/csi:DRIVER"; empty: the plugin's name
 };
 
 // What containers mount.
@@ -43,6 +46,7 @@ struct MountedVolume {
   bool read_only = false;  // whatever the container's mount says
   bool relabel = false;    // may get an SELinux label
   bool block = false;      // `path` leads to a device
+  bool grouped = false;    // by this set-up its files were given to the pod's fsGroup
   bool operator==(const MountedVolume&) const = default;
 };
 
@@ -55,6 +59,9 @@ using VolumeProgressPtr = std::shared_ptr<VolumeProgress>;
 
 // Tells people of a pod's volumes.
 using VolumeEvent = std::function<void(const api::Pod&, bool warning, std::string reason, std::string message)>;
+// The same of a claim or a PersistentVolume, found while working on the pod.
+using VolumeObjectEvent = std::function<void(const api::Pod&, api::core::ObjectReference, bool warning,
+                                             std::string reason, std::string message)>;
 
 struct MountOrder {
   VolumeSpec spec;
@@ -80,12 +87,39 @@ struct DeviceOrder {
   bool block = false;
   std::string place;
   bool attachable = false;  // it may be attached: not to be detached before it was taken off
+  // The SELinux context that it is mounted with; empty: without one; none: not known.
+  std::optional<std::string> context;
 };
 
 // What lies on the disk after a restart.
 struct FoundManner {
   VolumeManner manner;
   std::string place;
+  std::optional<std::string> context;  // as in DeviceOrder
+};
+
+// A volume that is mounted is to be made larger.
+struct ExpandOrder {
+  VolumeSpec spec;
+  VolumeManner manner;
+  std::string place;
+  std::string path;  // MountedVolume::path
+  std::string device_path;
+  std::int64_t size = 0;
+  std::int64_t from = 0;  // what it was
+};
+
+struct ExpandResult {
+  enum class Outcome {
+    done,
+    unsupported,  // it cannot be
+    in_use,       // not while it is in use here
+    infeasible,   // never to that size
+    failed,       // for good, as things are
+    uncertain,    // it may be under way, or could not be begun
+  };
+  Outcome outcome = Outcome::done;
+  std::optional<Error> error;
 };
 
 class VolumePlugin {
@@ -93,6 +127,8 @@ class VolumePlugin {
   virtual ~VolumePlugin() = default;
   // "kubernetes.io/csi"
   virtual std::string name() const = 0;
+  // Whether volumes below that name on the disk are its own.
+  virtual bool is_called(const std::string& plugin) const { return plugin == name(); }
   virtual bool serves(const VolumeSpec& spec) const = 0;
   virtual base::Task<VolumeResult<VolumeManner>> manner(VolumeSpec spec) = 0;
   // The same of a pod's volume that was found; an error: it is not to be touched.
@@ -107,6 +143,10 @@ class VolumePlugin {
   virtual base::Task<VolumeStatus> unmount_device(DeviceOrder) { co_return VolumeStatus(); }
   virtual base::Task<VolumeResult<MountedVolume>> set_up(MountOrder order) = 0;
   virtual base::Task<VolumeStatus> tear_down(TearDownOrder order) = 0;
+  // Of those that say that they can (VolumeManner::expands).
+  virtual base::Task<ExpandResult> expand(ExpandOrder) { co_return ExpandResult(); }
+  // Whether it is not attached because this node has no room for one more.
+  virtual base::Task<bool> is_node_full(MountOrder) { co_return false; }
 };
 
 }  // namespace keelson::volume

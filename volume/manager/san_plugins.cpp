@@ -2,6 +2,7 @@
 #include "volume/block_device.hpp"
 #include "volume/manager/disk_plugins.hpp"
 #include "volume/manager/outcome.hpp"
+#include "volume/manager/selinux.hpp"
 #include "volume/mount_options.hpp"
 #include "volume/paths.hpp"
 
@@ -17,9 +18,11 @@ struct Attached {
   DiskMounted mounted;
 };
 
-std::vector<std::string> options_of(const VolumeSpec& spec, bool read_only) {
+// Of the mount for the node, which alone has an SELinux context, or of a pod's own.
+std::vector<std::string> options_of(const VolumeSpec& spec, bool read_only, const std::string& context) {
   std::vector<std::string> more;
   if (read_only) more.emplace_back("ro");
+  if (!context.empty()) more.push_back(context_option(context));
   return spec.pv == nullptr ? more : mount_options(*spec.pv, more);
 }
 
@@ -31,7 +34,7 @@ PodMount mount_from(const std::string& root, const MountOrder& order, std::strin
   mount.name = order.spec.name;
   mount.source = order.place;
   mount.read_only = read_only;
-  mount.options = options_of(order.spec, false);
+  mount.options = options_of(order.spec, false, "");
   return mount;
 }
 
@@ -90,7 +93,7 @@ base::Task<Result<Attached>> attach_iscsi_disk(const DiskHost& host, const Mount
   return host.work.on_device<Attached>(
       "attach iSCSI disk of " + order.spec.name, "iscsi " + order.manner.serial, kAttachLimit,
       [source = iscsi_of(order.spec), secret = std::move(secret), block = order.spec.block,
-       options = options_of(order.spec, iscsi_of(order.spec).read_only), root = host.work.root(),
+       options = options_of(order.spec, iscsi_of(order.spec).read_only, order.spec.context), root = host.work.root(),
        programs = host.programs, scsi = host.scsi](Mounts& mounts) -> Result<Attached> {
         const IscsiHost on{root, *programs, *scsi, mounts, {}};
         auto device = attach_iscsi(source.disk, iscsi_use(block), secret, on);
@@ -143,8 +146,8 @@ base::Task<Result<Attached>> attach_fc_disk(const DiskHost& host, const MountOrd
   return host.work.on_device<Attached>(
       "attach Fibre Channel disk of " + order.spec.name, order.manner.device, kAttachLimit,
       [source = fc_of(order.spec), block = order.spec.block,
-       options = options_of(order.spec, fc_of(order.spec).read_only), root = host.work.root(), programs = host.programs,
-       scsi = host.scsi](Mounts& mounts) -> Result<Attached> {
+       options = options_of(order.spec, fc_of(order.spec).read_only, order.spec.context), root = host.work.root(),
+       programs = host.programs, scsi = host.scsi](Mounts& mounts) -> Result<Attached> {
         if (!source.disk.ok()) return source.disk.error();
         const FcHost on{root, *programs, *scsi, mounts};
         auto device = attach_fc(*source.disk, on);
@@ -247,6 +250,7 @@ base::Task<VolumeResult<VolumeManner>> IscsiPlugin::manner(VolumeSpec spec) {
   const IscsiDisk disk = iscsi_of(spec).disk;
   manner.serial = disk.iqn;
   manner.place = iscsi_global_dir(host_.work.root(), disk, iscsi_use(spec.block));
+  manner.takes_context = true;
   co_return manner;
 }
 
@@ -306,6 +310,7 @@ base::Task<VolumeResult<VolumeManner>> FcPlugin::manner(VolumeSpec spec) {
   manner.device = fc_unique_name(*source.disk);
   manner.attachable = true;
   manner.place = fc_global_dir(host_.work.root(), *source.disk, fc_use(spec.block));
+  manner.takes_context = true;
   co_return manner;
 }
 

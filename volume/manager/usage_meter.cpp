@@ -102,10 +102,18 @@ void UsageMeter::begin(const VolumePtr& volume, MeasureOrder order) {
 
 base::Task<void> UsageMeter::measure(VolumePtr volume, MeasureOrder order) {
   const std::string about = order.spec.outer + " of pod " + order.spec.pod->metadata().uid();
+  const std::string source = measure_source(order.spec);
+  const base::SteadyTime begun = base_.clock.steady_now();
   auto measured = co_await base_.gauge.measure(std::move(order));
+  count(source, begun);
   volume->busy = false;
   volume->due = std::max(volume->due, base_.clock.after(base_.period));
   keep(*volume, about, std::move(measured));
+}
+
+void UsageMeter::count(const std::string& source, base::SteadyTime begun) {
+  if (base_.metrics == nullptr) return;
+  base_.metrics->collections[{source}].observe(base_.clock.steady_now() - begun);
 }
 
 void UsageMeter::keep(Volume& volume, const std::string& about, Result<std::optional<Measured>> measured) {

@@ -21,6 +21,7 @@
 #include "base/logger.hpp"
 #include "volume/manager/manager.hpp"
 #include "volume/manager/volume_gauge.hpp"
+#include "volume/manager/volume_metrics.hpp"
 
 namespace keelson::volume {
 
@@ -34,6 +35,7 @@ class UsageMeter {
     std::function<void(const VolumeManager::SeeMounted&)> each_mounted;
     base::Duration period;  // 0 or less: nothing is measured
     base::Logger log;
+    VolumeMetrics* metrics = nullptr;  // null: nobody reads them
   };
   explicit UsageMeter(Base base);
 
@@ -66,6 +68,7 @@ class UsageMeter {
   void see(const std::string& outer, const VolumeSpec& spec, const MountedVolume& mounted);
   void begin(const VolumePtr& volume, MeasureOrder order);
   base::Task<void> measure(VolumePtr volume, MeasureOrder order);
+  void count(const std::string& source, base::SteadyTime begun);
   void keep(Volume& volume, const std::string& about, Result<std::optional<Measured>> measured);
   void forget_unseen();
   base::SteadyTime next_look() const;

@@ -3,6 +3,20 @@
 #include <algorithm>
 
 namespace keelson::volume {
+namespace {
+
+api::core::ObjectReference reference(const char* kind, const api::meta::ObjectMeta& meta) {
+  api::core::ObjectReference out;
+  out.set_kind(kind);
+  out.set_apiversion("v1");
+  if (!meta.namespace_().empty()) out.set_namespace_(meta.namespace_());
+  out.set_name(meta.name());
+  out.set_uid(meta.uid());
+  if (!meta.resourceversion().empty()) out.set_resourceversion(meta.resourceversion());
+  return out;
+}
+
+}  // namespace
 
 const api::core::Volume& VolumeSpec::volume() const {
   for (const auto& volume : pod->spec().volumes()) {
@@ -42,6 +56,14 @@ std::optional<std::int64_t> fs_group_of(const api::Pod& pod) {
   const auto& security = pod.spec().securitycontext();
   if (!security.has_fsgroup()) return std::nullopt;
   return security.fsgroup();
+}
+
+api::core::ObjectReference reference_to(const api::core::PersistentVolumeClaim& claim) {
+  return reference("PersistentVolumeClaim", claim.metadata());
+}
+
+api::core::ObjectReference reference_to(const api::core::PersistentVolume& pv) {
+  return reference("PersistentVolume", pv.metadata());
 }
 
 std::string joined_names(std::vector<std::string> names) {

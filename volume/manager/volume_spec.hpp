@@ -25,6 +25,8 @@ struct VolumeSpec {
   ClaimPtr claim;          // null: as above, or a cloud volume that became a PV of ours
   bool read_only = false;  // what the pod says of its claim
   bool block = false;      // volumeMode Block
+  bool migrated = false;   // a cloud type of old, as a CSI volume
+  std::string context;     // SELinux: "system_u:object_r:container_file_t:s0:c1,c2" to be mounted with; empty: none
 
   // The pod's volume; its source says little when there is a claim.
   const api::core::Volume& volume() const;
@@ -46,6 +48,10 @@ std::string claim_name(const api::Pod& pod, const api::core::Volume& volume);
 
 // securityContext.fsGroup.
 std::optional<std::int64_t> fs_group_of(const api::Pod& pod);
+
+// As events name them.
+api::core::ObjectReference reference_to(const api::core::PersistentVolumeClaim& claim);
+api::core::ObjectReference reference_to(const api::core::PersistentVolume& pv);
 
 // "a b": as lists of volumes stand in events.
 std::string joined_names(std::vector<std::string> names);

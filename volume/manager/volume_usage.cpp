@@ -45,6 +45,19 @@ Measure measure_of(const VolumeSpec& spec) {
   return row == kInline.end() ? Measure::none : row->second;
 }
 
+std::string measure_source(const VolumeSpec& spec) {
+  switch (measure_of(spec)) {
+    case Measure::tree: return "du";
+    case Measure::file_system: return "statfs";
+    case Measure::device: return "block";
+    case Measure::driver:
+      return spec.pv != nullptr ? spec.pv->spec().persistentvolumesource().csi().driver()
+                                : spec.volume().volumesource().csi().driver();
+    case Measure::none: break;
+  }
+  return {};
+}
+
 std::optional<ClaimRef> claim_ref(const api::Pod& pod, const api::core::Volume& volume) {
   std::string name = claim_name(pod, volume);
   if (name.empty()) return std::nullopt;

@@ -24,6 +24,8 @@ enum class Measure {
   driver,       // the CSI driver is asked
 };
 Measure measure_of(const VolumeSpec& spec);
+// How the metrics page calls that: "du", "statfs", "block", or the driver's name.
+std::string measure_source(const VolumeSpec& spec);
 
 struct Measured {
   VolumeFigures figures;

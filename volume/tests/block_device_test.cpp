@@ -12,6 +12,7 @@
 #include "base/file.hpp"
 #include "volume/local_volume.hpp"
 #include "volume/paths.hpp"
+#include "volume/tests/fake_loops.hpp"
 #include "volume/tests/fake_mounts.hpp"
 #include "volume/tests/loop_disk.hpp"
 #include "volume/tests/own_mounts.hpp"
@@ -23,22 +24,6 @@ namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class FakeLoops final : public LoopDevices {
- public:
-  Result<std::string> attach(const std::string& file) override {
-    if (!fails.ok()) return fails.error();
-    attached.push_back(file);
-    return std::string("/dev/loop9");
-  }
-  Status detach(const std::string& file) override {
-    if (!fails.ok()) return fails;
-    std::erase(attached, file);
-    return {};
-  }
-  std::vector<std::string> attached;
-  Status fails;
-};
 
 class BlockDevice : public testing::Test {
  protected:

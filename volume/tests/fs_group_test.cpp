@@ -12,7 +12,7 @@
 #include <optional>
 
 #include "base/file.hpp"
-#include "volume/tests/deep_tree.hpp"
+#include "base/tests/deep_tree.hpp"
 #include "volume/tests/own_mounts.hpp"
 
 namespace keelson::volume {
@@ -30,7 +30,7 @@ class FsGroup : public testing::Test {
     ASSERT_TRUE(base::make_directories(tree_ + "/sub", 0700).ok());
     ASSERT_TRUE(base::write_file(tree_ + "/sub/file", "x", 0600).ok());
   }
-  void TearDown() override { fs::remove_all(top_); }
+  void TearDown() override { EXPECT_TRUE(base::remove_tree(top_).ok()); }
 
   static std::int64_t gid() { return geteuid() == 0 ? 2000 : static_cast<std::int64_t>(getegid()); }
   static mode_t mode(const std::string& path) {
@@ -126,11 +126,11 @@ TEST_F(FsGroup, AMissingTopOrALinkIsAnError) {
 // Deeper than there are descriptors, and than a path may be long.
 TEST_F(FsGroup, ADeepTreeNeedsFewDescriptorsAndIsChangedToItsEnd) {
   constexpr int kDepth = 3000;
-  base::UniqueFd at = make_deep_tree(tree_, kDepth);
+  base::UniqueFd at = base::make_deep_tree(tree_, kDepth);
   ASSERT_TRUE(at);
   std::optional<Result<bool>> changed;
   {
-    const FewDescriptors few(256);
+    const base::FewDescriptors few(256);
     changed = change(FsGroupPolicy::always);
   }
   ASSERT_TRUE(changed->ok()) << changed->error().to_string();
@@ -140,7 +140,6 @@ TEST_F(FsGroup, ADeepTreeNeedsFewDescriptorsAndIsChangedToItsEnd) {
   EXPECT_EQ(info.st_gid, static_cast<gid_t>(gid()));
   EXPECT_EQ(progress_.entries, kDepth + 3);
   at.reset();
-  remove_deep_tree(tree_, kDepth);
 }
 
 TEST_F(FsGroup, StopsAtMountPointsOfDirectoriesAndOfFiles) {

@@ -94,8 +94,8 @@ class HugePagesVolume : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(options_.root); }
   std::string failure() {
-    const auto result = set_up(pod_, options_, mounts_);
-    return result.failures.empty() ? "" : result.failures[0].event_message();
+    const auto result = set_up_volume(pod_, pod_.spec().volumes(0), options_, mounts_);
+    return result.ok() ? "" : result.error().to_string();
   }
 
   LocalVolumeOptions options_;
@@ -127,7 +127,7 @@ TEST_F(HugePagesVolume, AMountWithOtherPagesIsAnError) {
 
 TEST_F(HugePagesVolume, AnUnknownMediumIsNamed) {
   pod_.mutable_spec()->mutable_volumes(0)->mutable_volumesource()->mutable_emptydir()->set_medium("Paper");
-  EXPECT_EQ(failure(), "MountVolume.SetUp failed for volume \"huge\" : unknown storage medium \"Paper\"");
+  EXPECT_EQ(failure(), "unknown storage medium \"Paper\"");
 }
 
 }  // namespace

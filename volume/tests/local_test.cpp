@@ -9,8 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
@@ -54,7 +56,23 @@ class LocalVolumeTest : public testing::Test {
     source->set_path(path);
     source->set_type(type);
   }
-  SetUpResult set_up() { return volume::set_up(pod_, options_, mounts_); }
+  // Of each of the pod's volumes: its path, or what was wrong.
+  std::map<std::string, Result<HostVolume>> set_up() {
+    std::map<std::string, Result<HostVolume>> out;
+    for (const auto& volume : pod_.spec().volumes()) {
+      out.emplace(volume.name(), set_up_volume(pod_, volume, options_, mounts_));
+    }
+    return out;
+  }
+  bool all_set_up() {
+    const auto all = set_up();
+    return std::all_of(all.begin(), all.end(), [](const auto& entry) { return entry.second.ok(); });
+  }
+  std::string path_of(const std::string& name) {
+    const auto all = set_up();
+    return all.at(name).ok() ? all.at(name)->host_path : all.at(name).error().to_string();
+  }
+  static std::string failure(const Result<HostVolume>& result) { return result.ok() ? "" : result.error().to_string(); }
   Status tear_down() { return volume::tear_down(options_.root, "uid-1", mounts_); }
   std::string in_pod(const std::string& path) const { return options_.root + "/pods/uid-1/" + path; }
   static mode_t mode(const std::string& path) {
@@ -71,11 +89,11 @@ class LocalVolumeTest : public testing::Test {
 TEST_F(LocalVolumeTest, MakesAnEmptyDirWithExactModesWhateverTheUmask) {
   volume("data").mutable_emptydir();
   const mode_t old = umask(0077);
-  const auto result = set_up();
+  const auto all = set_up();
   umask(old);
-  ASSERT_TRUE(result.failures.empty()) << result.failures[0].event_message();
+  ASSERT_EQ(failure(all.at("data")), "");
   const std::string directory = in_pod("volumes/kubernetes.io~empty-dir/data");
-  EXPECT_THAT(result.volumes, ElementsAre(HostVolume{.name = "data", .host_path = directory}));
+  EXPECT_EQ(*all.at("data"), (HostVolume{.name = "data", .host_path = directory}));
   EXPECT_EQ(mode(directory), 0777u);
   EXPECT_EQ(mode(in_pod("volumes/kubernetes.io~empty-dir")), 0755u);
   EXPECT_EQ(mode(in_pod("volumes")), 0750u);
@@ -85,17 +103,15 @@ TEST_F(LocalVolumeTest, MakesAnEmptyDirWithExactModesWhateverTheUmask) {
 
 TEST_F(LocalVolumeTest, AVolumeWithoutASourceIsAnEmptyDir) {
   volume("data");
-  const auto result = set_up();
-  ASSERT_EQ(result.volumes.size(), 1u);
-  EXPECT_TRUE(is_directory(result.volumes[0].host_path));
+  EXPECT_TRUE(is_directory(path_of("data")));
 }
 
 TEST_F(LocalVolumeTest, KeepsWhatThePodWroteWhenSetUpAgain) {
   volume("data").mutable_emptydir();
-  const std::string directory = set_up().volumes.at(0).host_path;
+  const std::string directory = path_of("data");
   ASSERT_TRUE(base::write_file(directory + "/kept", "x", 0600).ok());
   ASSERT_EQ(chmod(directory.c_str(), 0700), 0);
-  EXPECT_EQ(set_up().volumes.size(), 1u);
+  EXPECT_TRUE(all_set_up());
   EXPECT_TRUE(path_exists(directory + "/kept"));
   EXPECT_EQ(mode(directory), 0700u) << "a ready volume is not touched again";
 }
@@ -104,11 +120,11 @@ TEST_F(LocalVolumeTest, MountsMemoryOnceWithTheSizeRule) {
   auto* source = volume("cache").mutable_emptydir();
   source->set_medium("Memory");
   source->mutable_sizelimit()->set_string("8Mi");
-  ASSERT_TRUE(set_up().failures.empty());
-  ASSERT_TRUE(set_up().failures.empty());
+  ASSERT_TRUE(all_set_up());
+  ASSERT_TRUE(all_set_up());
   EXPECT_THAT(mounts_.sizes, ElementsAre(8 << 20));
   mounts_.table.clear();  // a reboot: the marker is there, the mount is not
-  ASSERT_TRUE(set_up().failures.empty());
+  ASSERT_TRUE(all_set_up());
   EXPECT_THAT(mounts_.sizes, ElementsAre(8 << 20, 8 << 20));
 }
 
@@ -124,54 +140,22 @@ TEST(MemoryVolumeSize, TakesTheSmallestBoundThatIsSet) {
   }
 }
 
-TEST_F(LocalVolumeTest, SkipsVolumesThatNoContainerMounts) {
-  auto* added = pod_.mutable_spec()->add_volumes();
-  added->set_name("unused");
-  added->mutable_volumesource()->mutable_secret()->set_secretname("s");
-  const auto result = set_up();
-  EXPECT_TRUE(result.volumes.empty());
-  EXPECT_TRUE(result.failures.empty());
-  EXPECT_FALSE(path_exists(in_pod("")));
-}
-
-TEST_F(LocalVolumeTest, LeavesImageVolumesToTheRuntime) {
-  volume("i").mutable_image()->set_reference("data:1");
-  const auto result = set_up();
-  EXPECT_TRUE(result.failures.empty());
-  EXPECT_TRUE(result.volumes.empty());
-}
-
-TEST_F(LocalVolumeTest, SeesMountsOfInitAndEphemeralContainers) {
-  pod_.mutable_spec()->add_initcontainers()->add_volumemounts()->set_name("a");
-  pod_.mutable_spec()->add_ephemeralcontainers()->mutable_ephemeralcontainercommon()->add_volumemounts()->set_name("b");
-  pod_.mutable_spec()->add_volumes()->set_name("a");
-  pod_.mutable_spec()->add_volumes()->set_name("b");
-  EXPECT_EQ(set_up().volumes.size(), 2u);
-}
-
-TEST_F(LocalVolumeTest, OneBadVolumeDoesNotStopTheOthersAndIsNamed) {
+TEST_F(LocalVolumeTest, SaysWhatIsWrongWithAVolume) {
   volume("far").mutable_nfs()->set_server("s");
   volume("huge").mutable_emptydir()->set_medium("HugePages-2Mi");
   host_path("host", "/no/such/place", "Directory");
-  volume("good").mutable_emptydir();
-  const auto result = set_up();
-  ASSERT_EQ(result.failures.size(), 3u);
-  EXPECT_EQ(result.failures[0].event_message(),
-            "MountVolume.SetUp failed for volume \"far\" : volume type nfs is not supported yet");
-  EXPECT_EQ(result.failures[0].error.kind(), ErrorKind::unimplemented);
-  EXPECT_THAT(result.failures[1].event_message(), HasSubstr("there is no resource request for huge pages"));
-  EXPECT_EQ(
-      result.failures[2].event_message(),
-      "MountVolume.SetUp failed for volume \"host\" : hostPath type check failed: /no/such/place is not a directory");
-  ASSERT_EQ(result.volumes.size(), 1u);
-  EXPECT_EQ(result.volumes[0].name, "good");
+  const auto all = set_up();
+  EXPECT_EQ(failure(all.at("far")), "volumes of type nfs are not set up here");
+  EXPECT_EQ(all.at("far").error().kind(), ErrorKind::unimplemented);
+  EXPECT_THAT(failure(all.at("huge")), HasSubstr("there is no resource request for huge pages"));
+  EXPECT_EQ(failure(all.at("host")), "hostPath type check failed: /no/such/place is not a directory");
 }
 
 TEST_F(LocalVolumeTest, RefusesNamesThatLeadElsewhere) {
   volume("../../escape").mutable_emptydir();
-  EXPECT_THAT(set_up().failures.at(0).event_message(), HasSubstr("not usable as a file name"));
+  EXPECT_THAT(path_of("../../escape"), HasSubstr("not usable as a file name"));
   pod_.mutable_metadata()->set_uid("..");
-  EXPECT_EQ(set_up().failures.size(), 1u);
+  EXPECT_FALSE(all_set_up());
   for (const char* uid : {"", ".", "..", "a/b"}) {
     EXPECT_FALSE(volume::tear_down(options_.root, uid, mounts_).ok()) << uid;
     EXPECT_FALSE(remove_pod_dir(options_.root, uid, mounts_).ok()) << uid;
@@ -181,7 +165,7 @@ TEST_F(LocalVolumeTest, RefusesNamesThatLeadElsewhere) {
 TEST_F(LocalVolumeTest, AppliesTheFsGroupToAnEmptyDir) {
   volume("data").mutable_emptydir();
   pod_.mutable_spec()->mutable_securitycontext()->set_fsgroup(geteuid() == 0 ? 2000 : own_gid());
-  const std::string directory = set_up().volumes.at(0).host_path;
+  const std::string directory = path_of("data");
   EXPECT_EQ(mode(directory), 02777u);
   struct stat info {};
   stat(directory.c_str(), &info);
@@ -239,13 +223,14 @@ TEST_F(LocalVolumeTest, HostPathMakesWhatItsTypeSays) {
   host_path("d", top_ + "/a/b", "DirectoryOrCreate");
   host_path("f", top_ + "/made", "FileOrCreate");
   host_path("g", top_ + "/no/parent", "FileOrCreate");
-  const auto result = set_up();
+  const auto all = set_up();
   umask(old);
-  ASSERT_EQ(result.volumes.size(), 2u);
-  EXPECT_EQ(result.volumes[0], (HostVolume{.name = "d", .host_path = top_ + "/a/b", .relabel = false}));
+  ASSERT_EQ(failure(all.at("d")), "");
+  EXPECT_EQ(*all.at("d"), (HostVolume{.name = "d", .host_path = top_ + "/a/b", .relabel = false}));
+  EXPECT_EQ(failure(all.at("f")), "");
   EXPECT_EQ(mode(top_ + "/a/b"), 0755u);
   EXPECT_EQ(mode(top_ + "/made"), 0644u) << "whatever the umask";
-  EXPECT_THAT(result.failures.at(0).event_message(), HasSubstr(top_ + "/no/parent"));
+  EXPECT_THAT(failure(all.at("g")), HasSubstr(top_ + "/no/parent"));
   EXPECT_FALSE(path_exists(in_pod("volumes"))) << "hostPath makes nothing under the pod's directory";
 }
 
@@ -255,7 +240,7 @@ TEST_F(LocalVolumeTest, TearDownRemovesEmptyDirsAndNothingOfTheHost) {
   volume("data").mutable_emptydir();
   volume("cache").mutable_emptydir()->set_medium("Memory");
   host_path("host", top_ + "/host", "Directory");
-  ASSERT_TRUE(set_up().failures.empty());
+  ASSERT_TRUE(all_set_up());
   const std::string data = in_pod("volumes/kubernetes.io~empty-dir/data");
   ASSERT_TRUE(base::make_directories(data + "/deep/er", 0700).ok());
   std::filesystem::create_directory_symlink(top_ + "/host", data + "/link");
@@ -276,7 +261,7 @@ TEST_F(LocalVolumeTest, TearDownRemovesEmptyDirsAndNothingOfTheHost) {
 
 TEST_F(LocalVolumeTest, TearDownLeavesWhatSomebodyMountedInside) {
   volume("data").mutable_emptydir();
-  const std::string data = set_up().volumes.at(0).host_path;
+  const std::string data = path_of("data");
   ASSERT_TRUE(base::make_directories(data + "/nfs", 0755).ok());
   ASSERT_TRUE(base::write_file(data + "/nfs/precious", "x", 0600).ok());
   mounts_.table.push_back({data + "/nfs", "nfs"});
@@ -296,7 +281,7 @@ TEST_F(LocalVolumeTest, PodDirectoryKeepsVolumeDataOfTypesWeDoNotKnow) {
   const std::string nfs = in_pod("volumes/vendor~flex/share");
   ASSERT_TRUE(base::make_directories(nfs, 0750).ok());
   ASSERT_TRUE(base::write_file(nfs + "/precious", "x", 0600).ok());
-  EXPECT_THAT(tear_down().error().to_string(), HasSubstr("not managed by this agent yet"));
+  EXPECT_THAT(tear_down().error().to_string(), HasSubstr("its driver has not taken it off"));
   EXPECT_THAT(remove_pod_dir(options_.root, "uid-1", mounts_).error().to_string(), HasSubstr("still holds data"));
   EXPECT_TRUE(path_exists(nfs + "/precious"));
 
@@ -311,9 +296,9 @@ TEST_F(LocalVolumeTest, MemoryIsARealTmpfsAndGoesAgain) {
   source->mutable_sizelimit()->set_string("1Mi");
   in_own_mount_namespace([&] {
     LinuxMounts mounts;
-    const auto result = volume::set_up(pod_, options_, mounts);
-    if (!result.failures.empty()) return 1;
-    const std::string& path = result.volumes[0].host_path;
+    const auto result = set_up_volume(pod_, pod_.spec().volumes(0), options_, mounts);
+    if (!result.ok()) return 1;
+    const std::string& path = result->host_path;
     auto found = mounts.at_or_below(path);
     if (!found.ok() || *found != std::vector<MountPoint>{{path, "tmpfs"}}) return 2;
     if (mode(path) != 01777) return 3;
@@ -336,7 +321,7 @@ TEST_F(LocalVolumeTest, TheRootIsMadeSharedOnce) {
 
 TEST_F(LocalVolumeTest, ARealBindMountInsideAnEmptyDirSurvives) {
   volume("data").mutable_emptydir();
-  const std::string data = set_up().volumes.at(0).host_path;
+  const std::string data = path_of("data");
   ASSERT_TRUE(base::make_directories(data + "/bound", 0755).ok());
   ASSERT_TRUE(base::make_directories(top_ + "/host", 0755).ok());
   ASSERT_TRUE(base::write_file(top_ + "/host/precious", "x", 0600).ok());
@@ -362,7 +347,7 @@ TEST_F(LocalVolumeTest, MatchesTheRecordedTreeOfAKubelet) {
   volume("e").mutable_emptydir();
   pod_.mutable_spec()->mutable_securitycontext()->set_fsgroup(2000);
   const mode_t old = umask(0022);
-  ASSERT_TRUE(set_up().failures.empty());
+  ASSERT_TRUE(all_set_up());
   umask(old);
   int compared = 0;
   for (const auto& entry : recorded["pod_dir"]) {

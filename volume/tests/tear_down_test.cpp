@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/file.hpp"
+#include "base/tests/deep_tree.hpp"
 #include "volume/local.hpp"
 #include "volume/mount_point.hpp"
 #include "volume/sub_path.hpp"
@@ -106,6 +107,21 @@ TEST_F(TearDownTest, TheSweepRemovesEmptyDirectoriesOfAnyVolumeAndNoFile) {
   EXPECT_EQ(remove(), "");
   EXPECT_FALSE(fs::exists(pod("")));
   EXPECT_EQ(remove(), "") << "a second time is success";
+}
+
+// Deeper than there are descriptors, and than a stack would bear.
+TEST_F(TearDownTest, TheSweepRemovesDirectoriesHoweverDeepAndTellsWhatKeepsThem) {
+  const std::string volume = pod("volumes/vendor~driver/v");
+  fs::create_directories(volume);
+  base::UniqueFd inner = base::make_deep_tree(volume, 20'000);
+  ASSERT_TRUE(inner);
+  const base::UniqueFd file(openat(inner.get(), "precious", O_CREAT | O_WRONLY, 0600));
+  ASSERT_TRUE(file);
+  const base::FewDescriptors few(100);
+  EXPECT_THAT(remove(), HasSubstr("d/d/d stays: it still holds data (precious)"));
+  ASSERT_EQ(unlinkat(inner.get(), "precious", 0), 0);
+  EXPECT_EQ(remove(), "");
+  EXPECT_FALSE(fs::exists(pod("")));
 }
 
 TEST_F(TearDownTest, AFileAmongTheVolumesKeepsThePodsDirectory) {

@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "base/file.hpp"
-#include "volume/tests/deep_tree.hpp"
+#include "base/tests/deep_tree.hpp"
 #include "volume/tests/own_mounts.hpp"
 
 namespace keelson::volume {
@@ -32,7 +32,7 @@ class Usage : public testing::Test {
     ASSERT_TRUE(base::make_directories(tree_ + "/sub", 0700).ok());
     write(tree_ + "/sub/file", 100'000);
   }
-  void TearDown() override { fs::remove_all(top_); }
+  void TearDown() override { EXPECT_TRUE(base::remove_tree(top_).ok()); }
 
   static void write(const std::string& path, std::size_t size) {
     ASSERT_TRUE(base::write_file(path, std::string(size, 'x'), 0600).ok());
@@ -100,14 +100,13 @@ TEST_F(Usage, CountsNoHoles) {
 
 TEST_F(Usage, OfADeepTreeNeedsFewDescriptorsAndIsWhole) {
   constexpr int kDepth = 3000;
-  ASSERT_TRUE(make_deep_tree(tree_, kDepth));
+  ASSERT_TRUE(base::make_deep_tree(tree_, kDepth));
   std::optional<VolumeFigures> figures;
   {
-    const FewDescriptors few(256);
+    const base::FewDescriptors few(256);
     figures = measured();
   }
   EXPECT_EQ(figures->inodes_used, kDepth + 3);
-  remove_deep_tree(tree_, kDepth);
 }
 
 // The walk meets entries that are gone, at all of its steps: none of them is an error.
@@ -164,7 +163,7 @@ TEST_F(Usage, WithoutDescriptorsIsAnErrorAndNotTooLittle) {
   const int next = dup(0);
   ASSERT_GE(next, 0);
   close(next);
-  const FewDescriptors few(static_cast<rlim_t>(next) + 1);  // for the top, and nothing in it
+  const base::FewDescriptors few(static_cast<rlim_t>(next) + 1);  // for the top, and nothing in it
   EXPECT_EQ(tree_figures(tree_, stop_).error().kind(), ErrorKind::exhausted);
 }
 

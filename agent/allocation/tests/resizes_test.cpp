@@ -168,6 +168,37 @@ TEST_F(ResizesTest, IsLookedAtWhenAPodComesChangesEndsOrGoes) {
   }
 }
 
+TEST_F(ResizesTest, OneThatWasDeferredCountsByWhatMadeItLookAgain) {
+  const auto accept = [&](const std::string& uid, const std::function<void()>& cause) {
+    capacity = 4;
+    add(uid);
+    resize(uid, 9);
+    settle(100ms);
+    EXPECT_THAT(pending(uid), ::testing::StartsWith("Deferred"));
+    capacity = 100;
+    cause();
+    settle(200s);
+    EXPECT_EQ(pending(uid), "");
+    pods.erase(uid);
+    resizes->pod_gone(uid);
+    settle(100ms);
+  };
+  accept("u1", [&] { resizes->look_again("pod_terminated"); });
+  accept("u2", [&] { resizes->pod_changed(pods["u2"]); });
+  accept("u3", [&] { resizes->pod_gone("other"); });
+  accept("u4", [&] { resizes->look_again(); });
+  accept("u5", [] {});
+  EXPECT_EQ(resizes->metrics().deferred_accepted, (base::CountsBy<1>{{{"pod_terminated"}, 1},
+                                                                     {{"pod_updated"}, 1},
+                                                                     {{"pods_removed"}, 1},
+                                                                     {{"pods_added"}, 1},
+                                                                     {{"periodic_retry"}, 1}}));
+  add("u6");
+  resize("u6", 2);
+  settle();
+  EXPECT_EQ(resizes->metrics().deferred_accepted.size(), 5u) << "one that was never deferred does not count";
+}
+
 TEST_F(ResizesTest, OneThatShrinksMakesRoomInTheSamePass) {
   add("u1", 1);
   add("u2", 3);
@@ -217,6 +248,7 @@ TEST_F(ResizesTest, OneThatCanNeverBeDoneIsNotTriedAgainBeforeItChanges) {
   EXPECT_EQ(pending("u1"), "Infeasible: In-place resize of static-pods is not supported");
   EXPECT_THAT(asked, IsEmpty());
   EXPECT_THAT(event_reasons(), ElementsAre("u1 ResizeInfeasible"));
+  EXPECT_EQ(resizes->metrics().infeasible, (base::CountsBy<1>{{{"static_pod"}, 1}}));
   (*pods["u1"].mutable_metadata()->mutable_annotations())["kubernetes.io/config.source"] = "api";
   resize("u1", 3);
   settle();

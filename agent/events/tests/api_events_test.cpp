@@ -107,6 +107,29 @@ TEST_F(ApiEventsTest, AnEventOfTheNodeFoundAtAPodIsTheNodes) {
   EXPECT_EQ(created.at("type"), "Warning");
 }
 
+TEST_F(ApiEventsTest, AnEventOfAnotherObjectFoundAtAPodIsThatObjects) {
+  auto claim = std::make_shared<api::core::ObjectReference>();
+  claim->set_kind("PersistentVolumeClaim");
+  claim->set_namespace_("claims");
+  claim->set_name("data");
+  PodEvent event;
+  event.reason = "FileSystemResizeSuccessful";
+  event.of_object = claim;
+  events.record(api::Pod(), event);
+  cluster.drain();
+  auto volume = std::make_shared<api::core::ObjectReference>();
+  volume->set_kind("PersistentVolume");
+  volume->set_name("pv-1");
+  event.of_object = volume;
+  events.record(api::Pod(), event);
+  cluster.drain();
+  ASSERT_EQ(asked(), 2u);
+  EXPECT_EQ(cluster.server.requests[0].target, "/api/v1/namespaces/claims/events");
+  EXPECT_EQ(json::parse(cluster.server.requests[0].body).at("involvedObject"),
+            (json{{"kind", "PersistentVolumeClaim"}, {"namespace", "claims"}, {"name", "data"}}));
+  EXPECT_EQ(cluster.server.requests[1].target, "/api/v1/namespaces/default/events") << "it has no namespace";
+}
+
 TEST_F(ApiEventsTest, CreatesAnewWhatHasExpiredInTheApi) {
   record("a");
   stored.clear();

@@ -249,6 +249,9 @@ TEST_F(Plugins, ThatFailHaveNoLoginsAndAreAskedAgain) {
   programs.answers["/bin-dir/plugin"].out = response("Image", auth("r.io", "u"));
   EXPECT_THAT(find("r.io/app"), ElementsAre("u"));
   EXPECT_EQ(runs(), 5u);
+  EXPECT_EQ(plugins->metrics().errors, (base::CountsBy<1>{{{"plugin"}, 4}}));
+  EXPECT_EQ(plugins->metrics().durations.at({"plugin"}).count, 5u);
+  EXPECT_DOUBLE_EQ(plugins->metrics().durations.at({"plugin"}).sum, 5) << "a second each";
 }
 
 TEST_F(Plugins, DoNotKeepOthersWaiting) {

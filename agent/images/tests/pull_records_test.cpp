@@ -83,6 +83,7 @@ TEST_F(Records, AnnounceAPullAndThenTellWhoDidIt) {
   {
     auto intent = intend("app");
     EXPECT_TRUE(has_intent("app"));
+    EXPECT_EQ(records->intents_on_disk(), 1u);
     EXPECT_EQ(disk.files.at(kPulling + record_file_name("app")), pull_intent_json("app"));
     const Credential credential = of_secret("s");
     intent.pulled("id", &credential);
@@ -94,6 +95,11 @@ TEST_F(Records, AnnounceAPullAndThenTellWhoDidIt) {
   EXPECT_FALSE(records->admits("app", "id", {of_secret("other", "else")}));
   EXPECT_FALSE(records->admits("app", "id", {}));
   EXPECT_EQ(ask("other/name", "id"), Verdict::closed) << "the same image under a name that nobody has pulled";
+  EXPECT_EQ(ask("preloaded", "other"), Verdict::open);
+  EXPECT_EQ(records->intents_on_disk(), 0u);
+  EXPECT_EQ(
+      records->checks(),
+      (base::CountsBy<1>{{{"credentialPolicyAllowed"}, 1}, {{"credentialRecordFound"}, 1}, {{"mustAuthenticate"}, 3}}));
   const std::string record = kPulled + record_file_name("id");
   EXPECT_EQ(parse_pulled_record(disk.files.at(record)).value(), records->pulled().at("id"));
   // First the record, then the intent goes.

@@ -62,6 +62,9 @@ TEST_F(PodImages, OfVolumesComeFirstAndAreMountedByTheirReference) {
   EXPECT_EQ(found->image->user_specified_image, "data:1");
   EXPECT_EQ(found->image->annotations.at("a"), "1");
   EXPECT_EQ(found->host_path, "");
+  EXPECT_EQ(brain.engine.images().metrics().volumes_requested, 1u);
+  EXPECT_EQ(brain.engine.images().metrics().volumes_mounted, 1u);
+  EXPECT_EQ(brain.engine.images().metrics().volume_errors, 0u);
   // Events of a volume's image have no field path.
   EXPECT_THAT(world.events.texts("Pulling"), ElementsAre("N Pulling: Pulling image \"data:1\"",
                                                          "N Pulling spec.containers{main}: Pulling image \"image:1\""));
@@ -79,6 +82,8 @@ TEST_F(PodImages, OfAVolumeThatCannotBePulledStopEveryContainerThatMountsIt) {
   ASSERT_TRUE(world.until([&] { return brain.state("u1", "b") == "waiting ErrImagePull"; }, 1min));
   EXPECT_EQ(brain.state("u1", "a"), "waiting ErrImagePull");
   EXPECT_EQ(brain.container("u1", "a")->state().waiting().message(), "no such image");
+  EXPECT_GE(brain.engine.images().metrics().volume_errors, 1u);
+  EXPECT_EQ(brain.engine.images().metrics().volumes_mounted, 0u);
   EXPECT_THAT(world.events.texts("Failed"), ElementsAre("W Failed: Failed to pull image \"data:1\": no such image",
                                                         "W Failed spec.containers{a}: Error: ErrImagePull",
                                                         "W Failed spec.containers{b}: Error: ErrImagePull"));

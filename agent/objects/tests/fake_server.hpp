@@ -135,13 +135,21 @@ class FakeServer final : public kube::Transport {
     stream.pieces.push_back(bookmark(stream.path));
   }
   std::string bookmark(const std::string& path) const {
-    const bool is_class = path.find("/runtimeclasses") != std::string::npos;
-    const std::string kind = path.ends_with("configmaps") ? "ConfigMap"
-                             : path.ends_with("secrets")  ? "Secret"
-                             : is_class                   ? "RuntimeClass"
-                                                          : "Service";
-    return "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"" + kind + "\",\"apiVersion\":\"" +
-           (is_class ? "node.k8s.io/v1" : "v1") + "\",\"metadata\":{\"resourceVersion\":\"" + std::to_string(version_) +
+    struct Row {
+      const char* plural;
+      const char* kind;
+      const char* version;
+    };
+    constexpr Row kRows[] = {{"configmaps", "ConfigMap", "v1"},
+                             {"secrets", "Secret", "v1"},
+                             {"services", "Service", "v1"},
+                             {"runtimeclasses", "RuntimeClass", "node.k8s.io/v1"},
+                             {"clustertrustbundles", "ClusterTrustBundle", "certificates.k8s.io/v1beta1"},
+                             {"podcertificaterequests", "PodCertificateRequest", "certificates.k8s.io/v1beta1"}};
+    const Row* found = kRows;
+    while (!path.ends_with(found->plural)) ++found;
+    return std::string("{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"") + found->kind + "\",\"apiVersion\":\"" +
+           found->version + "\",\"metadata\":{\"resourceVersion\":\"" + std::to_string(version_) +
            "\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}}\n";
   }
   void tell(const std::string& path, const std::string& name, const std::string& event) {

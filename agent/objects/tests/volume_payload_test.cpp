@@ -106,6 +106,45 @@ TEST(VolumePayload, ATokenBelongsToTheUserThatAllContainersRunAs) {
   EXPECT_EQ(made(token, pod), "token=token 0600") << "readable by the group, which is given later";
 }
 
+TEST(VolumePayload, TrustAnchorsAndCertificatesArePutUnderTheirPaths) {
+  const auto source = volume_of(R"({"name":"v","projected":{"defaultMode":420,"sources":[
+      {"clusterTrustBundle":{"name":"b","path":"anchors"}},
+      {"podCertificate":{"signerName":"s","keyType":"ED25519","credentialBundlePath":"both","keyPath":"key",
+                         "certificateChainPath":"chain"}},
+      {"clusterTrustBundle":{"signerName":"s","path":"empty","optional":true}}]}})")
+                          .volumesource();
+  const PayloadNeeds needs = payload_needs(source);
+  EXPECT_EQ(needs.trust_bundles, (std::vector<int>{0, 2}));
+  EXPECT_EQ(needs.certificates, std::vector<int>{1});
+  PayloadObjects objects;
+  objects.trust_anchors.emplace(0, std::string("PEM"));
+  objects.trust_anchors.emplace(2, std::string());
+  objects.credentials.emplace(1, PodCredential{"KEY", "CHAIN"});
+  api::Pod pod = pod_of();
+  auto payload = make_payload(pod, source, objects, {});
+  ASSERT_TRUE(payload.ok()) << payload.error().to_string();
+  std::map<std::string, std::string> contents;
+  for (const auto& [path, file] : *payload) {
+    contents[path] = file.content;
+    EXPECT_EQ(file.mode, 0644u);
+  }
+  EXPECT_EQ(contents,
+            (std::map<std::string, std::string>{
+                {"anchors", "PEM"}, {"both", "KEYCHAIN"}, {"key", "KEY"}, {"chain", "CHAIN"}, {"empty", ""}}));
+  pod.mutable_spec()->mutable_securitycontext()->set_runasuser(1000);
+  payload = make_payload(pod, source, objects, {});
+  ASSERT_TRUE(payload.ok());
+  for (const auto& [path, file] : *payload) {
+    EXPECT_EQ(file.mode, 0600u) << path;
+    EXPECT_EQ(file.owner, 1000) << path;
+  }
+  objects.credentials.clear();
+  objects.credentials.emplace(1, Error(ErrorKind::unavailable, "credential bundle is not issued yet"));
+  payload = make_payload(pod, source, objects, {});
+  ASSERT_FALSE(payload.ok());
+  EXPECT_EQ(payload.error().to_string(), "credential bundle is not issued yet");
+}
+
 TEST(VolumePayload, SaysWhatItNeeds) {
   const auto needs = payload_needs(volume_of(R"({"name":"v","projected":{"sources":[
       {"serviceAccountToken":{"path":"t","audience":"x"}},{"configMap":{"name":"m"}},{"secret":{"name":"s"}}]}})")

@@ -101,8 +101,8 @@ TEST(Mounts, SubPathsAreAskedForAndThenUsed) {
   const auto requests = sub_path_requests(pod, pod.spec().containers(0), world.envs, world.volumes, world.node);
   ASSERT_TRUE(requests.ok());
   EXPECT_THAT(requests.value(),
-              ElementsAre(SubPathRequest{1, "v", "c", "/host/v", "x/y", "/R/pods/u/volume-subpaths/v/c/1"},
-                          SubPathRequest{2, "v", "c", "/host/v", "d/z", "/R/pods/u/volume-subpaths/v/c/2"}));
+              ElementsAre(SubPathRequest{1, "v", "c", "/host/v", "x/y", "/R/pods/u/volume-subpaths/v/c/1", "v"},
+                          SubPathRequest{2, "v", "c", "/host/v", "d/z", "/R/pods/u/volume-subpaths/v/c/2", "v"}));
   for (const auto& request : requests.value()) world.sub_paths[request.index] = request.target;
   world.has_ips = false;
   world.termination = "";

@@ -123,6 +123,7 @@ TEST_F(Handlers, HttpsThatIsAnsweredInPlainHttpIsTriedWithoutTlsAndWithoutAuthor
   EXPECT_EQ(world.hook_http.asked[0].headers.size(), 2u);
   EXPECT_EQ(world.hook_http.asked[1].url.text(), "http://10.88.0.7:8080/hook");
   EXPECT_EQ(world.hook_http.asked[1].headers, (probes::HttpHeaders{{"X-Other", "secret"}}));
+  EXPECT_EQ(world.lifecycle.http_fallbacks(), 1u);
   EXPECT_THAT(world.events.texts(),
               ElementsAre("W LifecycleHTTPFallback: request to HTTPS lifecycle hook 10.88.0.7:8080 got HTTP response, "
                           "retry with HTTP succeeded"));
@@ -143,6 +144,19 @@ TEST_F(Handlers, SleepSleepsAndZeroIsAllowed) {
   request.handler.mutable_sleep()->set_seconds(0);
   EXPECT_EQ(run(), "");
   EXPECT_EQ(world.clock.steady_now() - begun, 7s);
+}
+
+base::Task<void> begin(base::Task<Status> task) { (void)co_await std::move(task); }
+
+TEST_F(Handlers, OnlyASleepThatIsCutShortCountsAsOne) {
+  request.handler.mutable_sleep()->set_seconds(7);
+  EXPECT_EQ(run(), "");
+  EXPECT_EQ(world.lifecycle.short_sleeps(), 0u);
+  base::Gate gate(world.loop);
+  base::spawn(gate, "hook", begin(world.lifecycle.run(request)));
+  world.until([] { return false; }, 3s);
+  world.run(gate.stop());
+  EXPECT_EQ(world.lifecycle.short_sleeps(), 1u);
 }
 
 TEST_F(Handlers, TcpSocketAndNothingAreNoHandlers) {

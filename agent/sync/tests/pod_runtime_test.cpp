@@ -347,7 +347,7 @@ TEST_F(Runtime, SubPathsAreBoundBeforeTheContainerIsCreated) {
   EXPECT_TRUE(sync().ok());
   const std::string target = "/var/lib/kubelet/pods/u1/volume-subpaths/data/main/0";
   EXPECT_THAT(world.volumes.sub_paths,
-              ElementsAre(SubPathRequest{0, "data", "main", "/volumes/data", "here/x", target}));
+              ElementsAre(SubPathRequest{0, "data", "main", "/volumes/data", "here/x", target, "data"}));
   EXPECT_EQ(world.cri.newest("u1", "main")->config.mounts[0].host_path, target);
 }
 

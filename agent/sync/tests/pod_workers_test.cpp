@@ -505,6 +505,21 @@ TEST_F(Workers, AVolumeThatCannotBeMountedHoldsThePodAndIsTriedAgain) {
   ASSERT_TRUE(runs("u1", 1, 16s));
 }
 
+TEST_F(Workers, APodWhoseVolumeFindsNoRoomOnTheNodeIsRejected) {
+  world.volumes.mount_fails.emplace("u1", Error(ErrorKind::exhausted, "Node has reached its volume attachment limit"));
+  boot().set_pods({make_wanted("u1")});
+  world.clock.advance(5s);
+  EXPECT_THAT(world.events.texts(),
+              ElementsAre("W VolumeAttachmentLimitExceeded: Node has reached its volume attachment limit"));
+  EXPECT_EQ(world.cri.count("run_pod_sandbox"), 0u);
+  const PodWorker* worker = brain->worker("u1");
+  ASSERT_NE(worker, nullptr);
+  EXPECT_EQ(worker->state(), WorkerState::finished);
+  EXPECT_EQ(worker->status().phase(), "Failed");
+  EXPECT_EQ(worker->status().reason(), "VolumeAttachmentLimitExceeded");
+  EXPECT_EQ(worker->status().message(), "Pod was rejected: Node has reached its volume attachment limit");
+}
+
 TEST_F(Workers, ACgroupThatCannotBeMadeHoldsThePodAndIsTriedAgain) {
   world.cgroups.ensure_fails.emplace("u1", Error(ErrorKind::permission_denied, "mkdir: read-only file system"));
   boot().set_pods({make_wanted("u1")});
@@ -559,27 +574,6 @@ TEST_F(Workers, AShorterGracePeriodCutsALongerOneShort) {
   world.clock.advance(1s);
   brain->worker("u1")->terminate({"hurry", 1s, std::nullopt, true});
   ASSERT_TRUE(gone("u1", 5s));
-}
-
-TEST_F(Workers, TheTerminationMessageIsShown) {
-  world.cri.script = [](auto&, auto&, auto) { return FakeRun{2s, 1}; };
-  boot().set_pods({make_wanted("u1", {"main"}, "Never")});
-  ASSERT_TRUE(world.until([&] { return !world.files.prepared.empty(); }, 5s));
-  const auto& prepared = world.files.prepared.front();
-  const std::string path = brain->facts.paths.container("u1", "main") + "/" + prepared.termination_name;
-  world.files.termination_texts[path] = "out of cheese";
-  ASSERT_TRUE(world.until([&] { return brain->phase("u1") == "Failed"; }, 10s));
-  EXPECT_EQ(brain->container("u1", "main")->state().terminated().message(), "out of cheese");
-}
-
-TEST_F(Workers, WithFallbackTheLogsEndIsTheTerminationMessage) {
-  world.cri.script = [](auto&, auto&, auto) { return FakeRun{2s, 1}; };
-  api::Pod pod = make_wanted("u1", {"main"}, "Never");
-  pod.mutable_spec()->mutable_containers(0)->set_terminationmessagepolicy("FallbackToLogsOnError");
-  world.files.log_texts["/var/log/pods/ns_pod-u1_u1/main/0.log"] = "last words\n";
-  boot().set_pods({pod});
-  ASSERT_TRUE(world.until([&] { return brain->phase("u1") == "Failed"; }, 10s));
-  EXPECT_EQ(brain->container("u1", "main")->state().terminated().message(), "last words\n");
 }
 
 TEST_F(Workers, ResyncsComeAfterOneToOneAndAHalfMinutes) {

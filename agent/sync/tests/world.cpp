@@ -98,10 +98,10 @@ Task<Status> FakePodFiles::remove_container_logs(std::string log_path, std::stri
   co_return Status();
 }
 
-Task<Status> FakePodFiles::remove_orphan_logs(std::vector<std::string> keep) {
+Task<Status> FakePodFiles::remove_orphan_logs(LogsInUse in_use) {
   std::erase_if(logs, [&](const auto& entry) {
     const std::string pod = entry.first.substr(0, entry.first.find_last_of('/'));
-    return std::find(keep.begin(), keep.end(), pod.substr(pod.find_last_of('_') + 1)) == keep.end();
+    return in_use.pods.count(pod.substr(pod.find_last_of('_') + 1)) == 0;
   });
   std::erase_if(links, [&](const auto& entry) {
     const auto log = logs.find(entry.second.substr(0, entry.second.find_last_of('/')));

@@ -57,7 +57,7 @@ class FakePodFiles final : public PodFiles {
   base::Task<Status> remove_pod_directory(std::string uid) override;
   base::Task<Result<std::vector<std::string>>> pod_directories() override;
   base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;
-  base::Task<Status> remove_orphan_logs(std::vector<std::string> keep) override;
+  base::Task<Status> remove_orphan_logs(LogsInUse in_use) override;
 
   // Whether anything is left of that pod.
   bool knows(const std::string& uid) const;

@@ -61,8 +61,9 @@ class CsiPluginHandlerTest : public ::testing::Test {
   std::vector<std::string> story_;
   volume::FakeCsiCluster cluster_{story_};
   volume::CsiDrivers drivers_;
+  volume::VolumeMetrics metrics_;
   CsiNodeDrivers node_{bench_.loop, bench_.clock, bench_.random, bench_.main, "tb-node"};
-  CsiPluginHandler handler_{bench_.loop, bench_.clock, rpc_, drivers_, cluster_, node_, bench_.log};
+  CsiPluginHandler handler_{bench_.loop, bench_.clock, rpc_, drivers_, cluster_, node_, bench_.log, &metrics_};
   PluginInfo plugin_;
   RpcOutcome outcome;
   std::string node_id = "i-1";
@@ -124,6 +125,16 @@ TEST_F(CsiPluginHandlerTest, CountsAreKeptUpToDateAtThePeriodOfTheDriver) {
   handler_.look_again();
   bench_.advance(5s);
   EXPECT_EQ(rpc_.calls.size(), 13u);
+}
+
+TEST_F(CsiPluginHandlerTest, ADriverCanBeCountedOutOfTurnAndItsCallsAreMeasured) {
+  EXPECT_EQ(run(handler_.register_plugin(plugin_)), "ok");
+  max_volumes = 3;
+  base::spawn(bench_.gate, "count", handler_.count("disk.example"));
+  EXPECT_TRUE(bench_.until([&] { return drivers()[0]["allocatable"]["count"] == 3; }, 1min));
+  EXPECT_EQ(rpc_.calls.size(), 2u);
+  ASSERT_EQ(metrics_.csi_calls.size(), 1u);
+  EXPECT_EQ(metrics_.csi_calls.begin()->second.count, 2u);
 }
 
 TEST_F(CsiPluginHandlerTest, WithoutAPeriodADriverIsAskedOnce) {

@@ -119,6 +119,7 @@ class ResizeInACluster : public ::testing::Test {
 
 TEST_F(ResizeInACluster, OneThatFitsIsShownByTheApi) {
   create("a");
+  EXPECT_EQ(brain.workers->metrics().starts.total().count, 1u) << "the watch has shown that it runs";
   resize("a", "3", "2Gi");
   EXPECT_EQ(shown("a"), "3 2Gi");
   EXPECT_EQ(stored("a").status().containerstatuses(0).allocatedresources().at("cpu").string(), "3");
@@ -165,6 +166,7 @@ TEST_F(ResizeInACluster, ACriticalPodTakesItsRoomFromOthers) {
   resize("a", "3500m", "1Gi");
   settle(1min);
   EXPECT_EQ(stored("b").status().reason(), "Preempting");
+  EXPECT_EQ(gate->preemptions(), (base::CountsBy<1>{{{"cpu"}, 1}}));
   EXPECT_EQ(shown("a"), "3500m 1Gi");
   EXPECT_THAT(events("a"), ElementsAre("ResizeStarted", "ResizeCompleted"));
 }

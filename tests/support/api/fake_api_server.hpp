@@ -23,6 +23,8 @@
 
 namespace keelson::fakes {
 
+class NodeStreams;
+
 // What stands behind the sockets.
 class ApiHandler {
  public:
@@ -39,6 +41,7 @@ struct FakeApiServerOptions {
   std::uint32_t max_streams = 250;
   std::size_t gzip_from = 128 * 1024;           // bytes of a body
   std::size_t buffered_per_answer = 64 * 1024;  // read ahead from a stream before the client takes it
+  NodeStreams* nodes = nullptr;                 // none: requests that need a node are answered with 501
 };
 
 struct FakeApiServerCounts {

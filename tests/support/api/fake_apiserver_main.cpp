@@ -12,6 +12,7 @@
 #include "tests/support/api/fake_api.hpp"
 #include "tests/support/api/fake_api_server.hpp"
 #include "tests/support/api/fake_controllers.hpp"
+#include "tests/support/api/nodes/node_proxy.hpp"
 #include "tests/support/api/server_handler.hpp"
 
 namespace {
@@ -24,8 +25,9 @@ int fail(const std::string& text) {
   return 1;
 }
 
-FakeApiServerOptions server_options(const ApiServerOptions& options) {
+FakeApiServerOptions server_options(const ApiServerOptions& options, NodeStreams& nodes) {
   FakeApiServerOptions out;
+  out.nodes = &nodes;
   out.address = options.address;
   out.port = options.port;
   out.names = options.names;
@@ -56,7 +58,7 @@ class Program {
  public:
   explicit Program(ApiServerOptions options)
       : options_(std::move(options)),
-        server_(loop_, handler_, ca_, server_options(options_)),
+        server_(loop_, handler_, ca_, server_options(options_, nodes_)),
         controllers_(loop_, api_, clock_, controller_options(options_)),
         control_(loop_, api_, server_, clock_),
         gate_(loop_) {}
@@ -92,6 +94,7 @@ class Program {
   static base::Task<void> stop(Program* self) {
     self->signals_.cancel();
     co_await self->control_.stop();
+    co_await self->nodes_.stop();
     co_await self->server_.stop();
     co_await self->controllers_.stop();
     self->loop_.stop();
@@ -104,6 +107,7 @@ class Program {
   FakeApi api_{loop_, clock_};
   FakeCa ca_ = authority_of(api_);
   FakeApiHandler handler_{api_};
+  NodeProxy nodes_{loop_, clock_, handler_, ca_};
   FakeApiServer server_;
   FakeControllers controllers_;
   ApiServerControl control_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -5,7 +6,7 @@
 #include <cctype>
 #include <cstdio>
 
-#include "tests/support/api/server_internal.hpp"
+#include "tests/support/api/h1_upgrade.hpp"
 
 namespace keelson::fakes::server {
 namespace {
@@ -54,7 +55,7 @@ ApiRequest request_of(Parser& parser) {
 }
 
 // One task reads ahead, which also notices that the client has gone; the other parses, asks and answers in turn.
-class H1Connection final : public Connection, public std::enable_shared_from_this<H1Connection> {
+class H1Connection final : public Connection, public RawConnection, public std::enable_shared_from_this<H1Connection> {
  public:
   H1Connection(Host& host, std::unique_ptr<Wire> wire, PeerCertificate peer, std::string name)
       : host_(host),
@@ -71,6 +72,14 @@ class H1Connection final : public Connection, public std::enable_shared_from_thi
   void go_away() override {
     last_ = true;
     if (!busy_) end();
+  }
+  base::Task<std::string> take(std::size_t limit) override;
+  base::Task<bool> put(std::string bytes) override { return wire_->write(std::move(bytes)); }
+  void end_putting() override { wire_->end_sending(); }
+  void close_raw() override {
+    wire_->close();
+    client_ended_ = true;
+    arrived_.notify();
   }
   base::Gate& gate() { return *host_.gate; }
   std::string server_task() const { return name_ + " requests"; }
@@ -95,6 +104,8 @@ class H1Connection final : public Connection, public std::enable_shared_from_thi
   base::Notification taken_;
   bool busy_ = false;
   bool last_ = false;
+  bool raw_ = false;           // what comes belongs to an upgrade
+  bool client_ended_ = false;  // and there is no more of it
   bool ended_ = false;
 };
 
@@ -116,7 +127,21 @@ base::Task<void> H1Connection::read_loop(std::shared_ptr<H1Connection> self) {
     self->buffer_.commit(count);
     self->arrived_.notify();
   }
-  self->end();
+  if (self->raw_) {
+    self->client_ended_ = true;
+    self->arrived_.notify();
+  } else {
+    self->end();
+  }
+}
+
+base::Task<std::string> H1Connection::take(std::size_t limit) {
+  while (buffer_.size() == 0 && !client_ended_ && !ended_) co_await arrived_.wait();
+  const std::size_t size = std::min(limit, buffer_.size());
+  std::string bytes(static_cast<const char*>(buffer_.data().data()), size);
+  buffer_.consume(size);
+  taken_.notify();
+  co_return bytes;
 }
 
 // False when there is no further request.
@@ -206,7 +231,17 @@ base::Task<void> H1Connection::serve_loop(std::shared_ptr<H1Connection> self) {
     const bool keep_alive = parser.get().keep_alive();
     ApiRequest request = request_of(parser);
     const std::string method = request.method;
-    ApiAnswer answer = co_await answer_request(&self->host_, self->peer_, std::move(request));
+    ApiAnswer answer;
+    if (upgrades_to_node(self->host_, request)) {
+      self->raw_ = true;
+      Upgraded upgraded = co_await upgrade_to_node(&self->host_, self->peer_, std::move(request), self);
+      if (upgraded.taken_over) break;
+      if (self->client_ended_) break;
+      answer = std::move(upgraded.answer);
+      self->raw_ = false;
+    } else {
+      answer = co_await answer_request(&self->host_, self->peer_, std::move(request));
+    }
     if (answer.reset) {
       self->reset();
       co_return;

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/api/node_streams.hpp"
 #include "tests/support/api/server_internal.hpp"
 #include "tests/support/api/server_proxy.hpp"
 
@@ -18,22 +19,6 @@ std::string bearer_token(const ApiRequest& request) {
   std::string scheme = value->substr(0, 7);
   for (auto& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return scheme == "bearer " ? value->substr(7) : std::string();
-}
-
-// Nothing: credentials were shown and are worth nothing.
-std::optional<ApiUser> authenticate(const ApiHandler& backend, const PeerCertificate& peer, const ApiRequest& request) {
-  auto user = peer.user();
-  const auto token = bearer_token(request);
-  if (!user && !token.empty()) user = backend.user_of_token(token);
-  if (!user) {
-    if (peer.present() || !token.empty()) return std::nullopt;
-    return ApiUser{};
-  }
-  auto& groups = user->groups;
-  if (std::find(groups.begin(), groups.end(), "system:authenticated") == groups.end()) {
-    groups.emplace_back("system:authenticated");
-  }
-  return user;
 }
 
 std::string gzip(const std::string& body) {
@@ -94,6 +79,21 @@ void finish(const FakeApiServerOptions& options, const std::optional<std::string
 
 }  // namespace
 
+std::optional<ApiUser> authenticate(const ApiHandler& backend, const PeerCertificate& peer, const ApiRequest& request) {
+  auto user = peer.user();
+  const auto token = bearer_token(request);
+  if (!user && !token.empty()) user = backend.user_of_token(token);
+  if (!user) {
+    if (peer.present() || !token.empty()) return std::nullopt;
+    return ApiUser{};
+  }
+  auto& groups = user->groups;
+  if (std::find(groups.begin(), groups.end(), "system:authenticated") == groups.end()) {
+    groups.emplace_back("system:authenticated");
+  }
+  return user;
+}
+
 InProgress::InProgress(FakeApiServerCounts& counts) : counts_(counts) {
   ++counts_.requests;
   ++counts_.in_progress;
@@ -127,6 +127,9 @@ base::Task<ApiAnswer> answer_request(Host* host, PeerCertificate peer, ApiReques
   ApiAnswer answer;
   if (!user) {
     answer = status_answer(401, "Unauthorized", "Unauthorized");
+  } else if (is_node_stream(request.target) && host->options.nodes != nullptr) {
+    request.user = *user;
+    answer = co_await host->options.nodes->answer(std::move(request));
   } else if (is_node_stream(request.target)) {
     answer = status_answer(501, "NotImplemented", "this server does not reach the node's own port: " + request.target);
   } else {

@@ -72,7 +72,9 @@ class InProgress {
 
 // --- Requests to answers (server_answer.cpp)
 
-// Authenticates, asks the backend, adds what every answer has, compresses.
+// Nothing: credentials were shown and are worth nothing.
+std::optional<ApiUser> authenticate(const ApiHandler& backend, const PeerCertificate& peer, const ApiRequest& request);
+// Authenticates, asks the backend (or the node), adds what every answer has, compresses.
 base::Task<ApiAnswer> answer_request(Host* host, PeerCertificate peer, ApiRequest request);
 // A metav1.Status as JSON.
 ApiAnswer status_answer(int code, const std::string& reason, const std::string& message);

@@ -148,13 +148,13 @@ TEST_F(CsiPluginTest, TellsWhatAFailedExpansionMeans) {
   ASSERT_TRUE(unsupported.ok());
   EXPECT_FALSE(unsupported->supported);
   can = {Rpc::EXPAND_VOLUME};
+  using Failure = ExpandResult::Outcome;
   struct Row {
     int code;
-    CsiExpandFailure failure;
+    Failure failure;
   };
-  for (const Row& row :
-       {Row{9, CsiExpandFailure::in_use}, Row{3, CsiExpandFailure::infeasible}, Row{5, CsiExpandFailure::infeasible},
-        Row{11, CsiExpandFailure::infeasible}, Row{13, CsiExpandFailure::final}, Row{4, CsiExpandFailure::uncertain}}) {
+  for (const Row& row : {Row{9, Failure::in_use}, Row{3, Failure::infeasible}, Row{5, Failure::infeasible},
+                         Row{11, Failure::infeasible}, Row{13, Failure::failed}, Row{4, Failure::uncertain}}) {
     outcomes["NodeExpandVolume"] = {row.code, "no"};
     const auto done = run(plugin_->expand(wanted));
     ASSERT_FALSE(done.ok()) << row.code;
@@ -173,6 +173,40 @@ TEST_F(CsiPluginTest, HasStatisticsWhereTheDriverHas) {
   EXPECT_TRUE(some->has_value());
   EXPECT_EQ(last<pb::NodeGetVolumeStatsRequest>("NodeGetVolumeStats").volume_path(), target());
   EXPECT_EQ(run(plugin_->stats("other.example", "v", "/p")).error().outcome, Outcome::transient);
+}
+
+TEST_F(CsiPluginTest, TheNodeIsFullWhereADriverThatKeepsTheCountSaysSo) {
+  EXPECT_FALSE(run(plugin_->is_node_full(volume_))) << "the driver does not keep the count";
+  object().set_nodeallocatableupdateperiodseconds(60);
+  EXPECT_FALSE(run(plugin_->is_node_full(volume_))) << "it is attached";
+  auto& attachment = cluster_.attachments.begin()->second;
+  attachment.attached = false;
+  attachment.attach_error_code = 13;
+  EXPECT_FALSE(run(plugin_->is_node_full(volume_))) << "it is not attached for another reason";
+  EXPECT_THAT(counted_again_, IsEmpty());
+  attachment.attach_error_code = 8;
+  EXPECT_TRUE(run(plugin_->is_node_full(volume_)));
+  EXPECT_THAT(counted_again_, ElementsAre("disk.example"));
+  cluster_.attachments.clear();
+  EXPECT_FALSE(run(plugin_->is_node_full(volume_)));
+}
+
+TEST_F(CsiPluginTest, CallsAreCountedByDriverMethodAndCode) {
+  can = {Rpc::STAGE_UNSTAGE_VOLUME};
+  volume_.migrated = true;
+  outcomes["NodeStageVolume"] = {5, "no"};
+  EXPECT_FALSE(stage().ok());
+  const auto& calls = metrics_.csi_calls;
+  const auto failed = calls.find({"disk.example", "/csi.v1.Node/NodeStageVolume", "NotFound", "true"});
+  ASSERT_NE(failed, calls.end());
+  EXPECT_EQ(failed->second.count, 1u);
+  const auto asked = calls.find({"disk.example", "/csi.v1.Node/NodeGetCapabilities", "OK", "true"});
+  ASSERT_NE(asked, calls.end());
+  EXPECT_EQ(asked->second.count, 3u);
+  EXPECT_EQ(calls.size(), 2u);
+  outcomes["NodeGetCapabilities"] = {base::RpcOutcome::unreached, "no socket"};
+  EXPECT_FALSE(stage().ok());
+  EXPECT_EQ(calls.count({"disk.example", "/csi.v1.Node/NodeGetCapabilities", "Unavailable", "true"}), 1u);
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ class CsiPluginTest : public ::testing::Test {
     pod_.uid = "uid-1";
     pod_.service_account = "builder";
     attach();
-    CsiPlugin::Base base{loop_, clock_, pool_, rpc_, drivers_, cluster_, mounts_, top_, "node-1", log_};
+    CsiPlugin::Base base{loop_, clock_, pool_, rpc_, drivers_, cluster_, mounts_, top_, "node-1", log_, &metrics_};
+    base.count_again = [this](std::string driver) { return count_again(std::move(driver)); };
     plugin_.emplace(std::move(base));
   }
   ~CsiPluginTest() override {
@@ -72,6 +73,10 @@ class CsiPluginTest : public ::testing::Test {
     return planned->second;
   }
 
+  base::Task<void> count_again(std::string driver) {
+    counted_again_.push_back(std::move(driver));
+    co_return;
+  }
   void attach() {
     CsiAttachment attachment;
     attachment.attached = true;
@@ -131,6 +136,8 @@ class CsiPluginTest : public ::testing::Test {
   std::vector<std::string> lines_;
   base::Logger log_{std::make_shared<base::LogSink>(base::LogFormat::text, 0,
                                                     [this](std::string_view line) { lines_.emplace_back(line); })};
+  VolumeMetrics metrics_;
+  std::vector<std::string> counted_again_;  // drivers
   std::optional<CsiPlugin> plugin_;
 
   CsiVolume volume_;

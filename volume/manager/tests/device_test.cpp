@@ -338,5 +338,37 @@ TEST_F(DeviceTest, OneClaimUnderTwoNamesIsOneMount) {
   EXPECT_EQ((**mounted)->at("data").name, "pv-c");
 }
 
+TEST_F(DeviceTest, APodWhoseVolumeFindsNoRoomOnTheNodeIsNotToWaitAnyLonger) {
+  begin_attachable();
+  cluster_.bind("c");
+  plugin_->node_full = true;
+  const auto mounted = mount(pod_with_claim("u1", "c"));
+  clock_.advance(122s);
+  EXPECT_THAT(told(), IsEmpty()) << "not before the wait is over";
+  clock_.advance(2s);
+  ASSERT_TRUE(mounted->has_value());
+  EXPECT_EQ((*mounted)->error().kind(), ErrorKind::exhausted);
+  EXPECT_EQ((*mounted)->error().to_string(),
+            "Node has reached its volume attachment limit, rejecting pod: unmounted volumes=[data], unattached "
+            "volumes=[data], failed to process volumes=[]: context deadline exceeded");
+  EXPECT_THAT(told(), ElementsAre("is the node full for pv-c"));
+}
+
+TEST_F(DeviceTest, IsNotAskedForRoomWhenItIsAttached) {
+  begin_attachable();
+  cluster_.bind("c");
+  plugin_->node_full = true;
+  say(cluster_.cached, "test/disk/pv-c");
+  cluster_.attach(cluster_.cached, "test/disk/pv-c");
+  cluster_.attach(cluster_.live, "test/disk/pv-c");
+  plugin_->hang("stage pv-c");
+  const auto mounted = mount(pod_with_claim("u1", "c"));
+  clock_.advance(124s);
+  ASSERT_TRUE(mounted->has_value());
+  EXPECT_EQ((*mounted)->error().kind(), ErrorKind::deadline_exceeded);
+  EXPECT_THAT((*mounted)->error().to_string(), HasSubstr("unattached volumes=[]"));
+  plugin_->release();
+}
+
 }  // namespace
 }  // namespace keelson::volume

@@ -54,10 +54,26 @@ class FakePlugin final : public VolumePlugin {
     if (!done.ok()) co_return std::move(done).error();
     MountedVolume out;
     out.path = "/pods/" + uid + "/" + order.spec.name;
+    out.grouped = grouped;
     co_return out;
   }
   base::Task<VolumeStatus> tear_down(TearDownOrder order) override {
     return visit("unmount " + order.name + " for " + order.uid);
+  }
+
+  base::Task<ExpandResult> expand(ExpandOrder order) override {
+    paths.push_back(order.path);
+    const std::string call = "expand " + order.spec.name + " to " + std::to_string(order.size);
+    auto done = co_await visit(call);
+    ExpandResult out;
+    if (done.ok()) co_return out;
+    out.outcome = expands;
+    out.error = done.error().error;
+    co_return out;
+  }
+  base::Task<bool> is_node_full(MountOrder order) override {
+    story_.push_back("is the node full for " + order.spec.name);
+    co_return node_full;
   }
 
   // The next call of that name (as in the story) fails; several: one after another.
@@ -74,6 +90,10 @@ class FakePlugin final : public VolumePlugin {
   std::vector<DeviceOrder> on_node;
   std::vector<MountOrder> orders;
   std::vector<std::string> places;
+  std::vector<std::string> paths;                                 // of expansions
+  ExpandResult::Outcome expands = ExpandResult::Outcome::failed;  // how those end that fail
+  bool node_full = false;
+  bool grouped = false;
   int cancelled = 0;
 
  private:
@@ -138,6 +158,33 @@ class FakeVolumeCluster final : public VolumeCluster {
     if (found == volumes.end()) co_return Error(ErrorKind::not_found, "persistentvolumes \"" + name + "\" not found");
     co_return std::make_shared<const api::core::PersistentVolume>(found->second);
   }
+  base::Task<Result<VolumeSpec::ClaimPtr>> patch_claim_status(VolumeSpec::ClaimPtr now,
+                                                              api::core::PersistentVolumeClaim wanted,
+                                                              bool only_unchanged) override {
+    if (!patch_fails.ok()) co_return patch_fails.error();
+    auto& kept = claims[now->metadata().namespace_() + "/" + now->metadata().name()];
+    if (only_unchanged && kept.metadata().resourceversion() != now->metadata().resourceversion()) {
+      co_return Error(ErrorKind::conflict, "the claim has been modified");
+    }
+    *kept.mutable_status() = wanted.status();
+    kept.mutable_metadata()->set_resourceversion(kept.metadata().resourceversion() + "1");
+    const auto& statuses = kept.status().allocatedresourcestatuses();
+    const auto status = statuses.find("storage");
+    patches.push_back(kept.status().capacity().at("storage").string() +
+                      (status == statuses.end() ? "" : " " + status->second));
+    co_return std::make_shared<const api::core::PersistentVolumeClaim>(kept);
+  }
+  // The volume has grown, and it is this node's turn.
+  void grow(const std::string& name, const std::string& from, const std::string& to,
+            const std::string& status = "NodeResizePending") {
+    auto& claim = claims.at("ns/" + name);
+    (*volumes.at("pv-" + name).mutable_spec()->mutable_capacity())["storage"].set_string(to);
+    (*claim.mutable_spec()->mutable_resources()->mutable_requests())["storage"].set_string(to);
+    (*claim.mutable_status()->mutable_capacity())["storage"].set_string(from);
+    if (status.empty()) return;
+    (*claim.mutable_status()->mutable_allocatedresources())["storage"].set_string(to);
+    (*claim.mutable_status()->mutable_allocatedresourcestatuses())["storage"] = status;
+  }
   base::Task<Result<NodePtr>> read_node() override {
     if (!node_fails.ok()) co_return node_fails.error();
     co_return std::make_shared<const api::core::Node>(live);
@@ -170,6 +217,8 @@ class FakeVolumeCluster final : public VolumeCluster {
   api::core::Node cached;
   api::core::Node live;
   Status node_fails;
+  Status patch_fails;
+  std::vector<std::string> patches;                  // of claims: "CAPACITY[ STATUS]"
   std::map<std::string, base::Notification*> holds;  // by claim: its answer waits for that
   int reads = 0;
 };
@@ -216,6 +265,10 @@ class ManagerTest : public ::testing::Test {
     hooks.event = [this](const api::Pod& pod, bool, std::string reason, std::string message) {
       events_.push_back(pod.metadata().uid() + " " + reason + ": " + message);
     };
+    hooks.object_event = [this](const api::Pod&, api::core::ObjectReference object, bool, std::string reason,
+                                std::string message) {
+      events_.push_back(object.kind() + " " + object.name() + " " + reason + ": " + message);
+    };
     hooks.waits = [this](const std::string& uid, std::string text) { waits_[uid] = std::move(text); };
     hooks.in_use_changed = [this] { in_use_.push_back(manager_->in_use()); };
     ClaimSources claims;
@@ -224,8 +277,8 @@ class ManagerTest : public ::testing::Test {
     plugin->manner_ = manner_;
     plugin->on_node = on_node_;
     plugin_ = plugin.get();
-    manager_.emplace(
-        VolumeManager::Base{loop_, clock_, random_, disk_, std::move(claims), true, std::move(hooks), log_});
+    manager_.emplace(VolumeManager::Base{loop_, clock_, random_, disk_, std::move(claims), true, std::move(hooks), log_,
+                                         selinux_, &metrics_});
     manager_->add_plugin(std::move(plugin));
     if (!restores_) return;
     base::spawn(gate_, "restore", manager_->restore());
@@ -274,7 +327,9 @@ class ManagerTest : public ::testing::Test {
                                                     [this](std::string_view line) { lines_.emplace_back(line); })};
   std::optional<VolumeManager> manager_;
   FakePlugin* plugin_ = nullptr;
+  VolumeMetrics metrics_;
   // Of the next begin().
+  SELinuxHost selinux_;
   VolumeManner manner_;
   std::vector<DeviceOrder> on_node_;
   bool restores_ = true;

@@ -288,7 +288,7 @@ TEST_F(ManagerTest, WhatWasFoundIsTakenUpByItsPodOrTakenOff) {
   told();
   EXPECT_FALSE(plugin_->orders.empty());
   ASSERT_TRUE((*unmount("u2"))->ok());
-  EXPECT_THAT(told(), ElementsAre("clear u2", "unmount b for u2", "sweep u2"));
+  EXPECT_THAT(told(), ElementsAre("clear u2", "unmount unknown for u2", "unmount b for u2", "sweep u2"));
   ASSERT_TRUE((*unmount("u1"))->ok());
   EXPECT_THAT(told(), ElementsAre("clear u1", "unmount a for u1", "sweep u1"));
 }

@@ -1,0 +1,98 @@
+#include "volume/manager/selinux.hpp"
+
+#include <set>
+#include <vector>
+
+#include "base/file.hpp"
+#include "volume/manager/checks.hpp"
+
+namespace keelson::volume {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\"";
+  const auto begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
+// The value of the last line `key = "value"`; comments begin with #.
+std::string value_of(std::string_view text, std::string_view key) {
+  std::string value;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const auto equals = line.find('=');
+    if (equals == std::string_view::npos || trimmed(line).starts_with('#')) continue;
+    if (trimmed(line.substr(0, equals)) == key) value = trimmed(line.substr(equals + 1));
+  }
+  return value;
+}
+
+// What a container's own options say as a whole goes before the pod's.
+template <class Container>
+const api::core::SELinuxOptions* options_of(const Container& container, const api::core::PodSpec& pod) {
+  if (container.securitycontext().has_selinuxoptions()) return &container.securitycontext().selinuxoptions();
+  return pod.securitycontext().has_selinuxoptions() ? &pod.securitycontext().selinuxoptions() : nullptr;
+}
+
+std::set<std::string> contexts_of(const VolumeSpec& spec, const std::string& file_context) {
+  std::set<std::string> found;
+  const api::core::PodSpec& pod = spec.pod->spec();
+  const auto look = [&](const auto& container) {
+    for (const auto& mount : container.volumemounts()) {
+      if (mount.name() != spec.outer) continue;
+      const auto* options = options_of(container, pod);
+      found.insert(options == nullptr ? std::string() : context_of(*options, file_context));
+    }
+  };
+  for (const auto& container : pod.initcontainers()) look(container);
+  for (const auto& container : pod.containers()) look(container);
+  for (const auto& container : pod.ephemeralcontainers()) look(container.ephemeralcontainercommon());
+  return found;
+}
+
+}  // namespace
+
+std::string file_context_of(std::string_view lxc_contexts) { return value_of(lxc_contexts, "file"); }
+
+SELinuxHost read_selinux(const std::string& etc, const std::string& sys) {
+  SELinuxHost host;
+  host.enabled = base::is_directory(sys);
+  if (!host.enabled) return host;
+  const auto config = base::read_file(etc + "/config");
+  const std::string policy = config.ok() ? value_of(*config, "SELINUXTYPE") : std::string();
+  const auto contexts = base::read_file(etc + "/" + (policy.empty() ? "targeted" : policy) + "/contexts/lxc_contexts");
+  if (contexts.ok()) host.file_context = file_context_of(*contexts);
+  return host;
+}
+
+std::string context_of(const api::core::SELinuxOptions& options, const std::string& file_context) {
+  // user:role:type:level, the level with colons of its own.
+  std::vector<std::string> parts;
+  std::string_view rest = file_context;
+  while (parts.size() < 3) {
+    const auto colon = rest.find(':');
+    if (colon == std::string_view::npos) return {};
+    parts.emplace_back(rest.substr(0, colon));
+    rest.remove_prefix(colon + 1);
+  }
+  if (options.level().empty()) return {};
+  const std::string& user = options.user().empty() ? parts[0] : options.user();
+  return user + ":" + parts[1] + ":" + parts[2] + ":" + options.level();
+}
+
+Result<std::string> mount_context(const VolumeSpec& spec, const SELinuxHost& host) {
+  if (!host.enabled || spec.pv == nullptr || spec.block) return std::string();
+  if (!is_for_one_pod(spec) && !host.all_access_modes) return std::string();
+  if (spec.pod->spec().securitycontext().selinuxchangepolicy() == "Recursive") return std::string();
+  const std::set<std::string> contexts = contexts_of(spec, host.file_context);
+  if (contexts.empty()) return std::string();
+  if (contexts.size() == 1) return *contexts.begin();
+  std::string all;
+  for (const auto& context : contexts) all += (all.empty() ? "\"" : ", \"") + context + "\"";
+  return Error(ErrorKind::invalid, "volume " + spec.outer + " is used with several SELinux labels: " + all);
+}
+
+}  // namespace keelson::volume
