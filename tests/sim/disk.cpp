@@ -66,7 +66,7 @@ Task<Result<std::vector<std::string>>> FilesWire::pod_directories() {
 Task<Status> FilesWire::remove_container_logs(std::string log_path, std::string link) {
   return wire_.call(disk_.visit("remove_container_logs", log_path, disk_.files.remove_container_logs(log_path, link)));
 }
-Task<Status> FilesWire::remove_orphan_logs(LogsInUse in_use) {
+Task<Status> FilesWire::remove_orphan_logs(agent::LogsInUse in_use) {
   return wire_.call(disk_.visit("remove_orphan_logs", "", disk_.files.remove_orphan_logs(std::move(in_use))));
 }
 

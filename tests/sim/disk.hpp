@@ -62,7 +62,7 @@ class FilesWire final : public agent::PodFiles {
   base::Task<Status> remove_pod_directory(std::string uid) override;
   base::Task<Result<std::vector<std::string>>> pod_directories() override;
   base::Task<Status> remove_container_logs(std::string log_path, std::string link) override;
-  base::Task<Status> remove_orphan_logs(LogsInUse in_use) override;
+  base::Task<Status> remove_orphan_logs(agent::LogsInUse in_use) override;
 
  private:
   Wire& wire_;
