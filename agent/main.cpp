@@ -1,6 +1,7 @@
 // keelson: the node agent, and its tools for the person on the node (ps, explain, doctor).
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <variant>
@@ -59,6 +60,10 @@ int main(int argc, char** argv) {
   options.reload = [args] { return config::load(args, config::RealFiles()); };
   options.log_sink = sink;
   options.arguments = args;
-  agent::Agent agent(std::move(run.configuration), std::move(options), log);
-  return agent.run();
+  auto agent = std::make_unique<agent::Agent>(std::move(run.configuration), std::move(options), log);
+  const int status = agent->run();
+  agent.reset();
+  std::fflush(nullptr);
+  // A thread of the pool may still be in a library (making a key, say), which must not take itself apart under it.
+  std::_Exit(status);
 }

@@ -91,6 +91,7 @@ base::Task<Status> LogReader::follow(LogCursorPtr cursor, std::string container_
   const auto life = lives_.follow(container_id, bell);
   std::optional<base::SteadyTime> replaced;  // since when another file has the log's name
   bool closed = false;                       // by the runtime, after it was given another name
+  bool owed = false;                         // the file before was left when it was not closed yet
   life->check();
   while (true) {
     // All of this is asked before reading: what was written until then is read below.
@@ -101,7 +102,8 @@ base::Task<Status> LogReader::follow(LogCursorPtr cursor, std::string container_
     } else if (!replaced) {
       replaced = before;
     }
-    closed = ear->take_rotated_closed() || closed;
+    // One that was not waited for belongs to the rotation before.
+    if (ear->take_rotated_closed() && !std::exchange(owed, false)) closed = true;
     const bool over = replaced && (closed || ended || before >= *replaced + late_lines);
 
     auto copied = co_await copy(cursor, sink);
@@ -112,7 +114,7 @@ base::Task<Status> LogReader::follow(LogCursorPtr cursor, std::string container_
       if (!next.ok()) co_return std::move(next).error();
       if (*next) {
         replaced.reset();
-        closed = false;
+        owed = !std::exchange(closed, false);
         continue;
       }
     }

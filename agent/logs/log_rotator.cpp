@@ -165,9 +165,9 @@ base::Task<Status> LogRotator::rotate(LogPtr log) {
   const std::string rotated = rotated_name(log->path, clock_.now());
   auto aside = co_await put_log_aside(log, rotated);
   if (!aside.ok()) co_return std::move(aside).error();
-  log->waiting = std::move(aside->compress);
   // Rotated within this second already.
   if (!aside->done) co_return Status();
+  log->waiting = std::move(aside->compress);
   auto opened = co_await containers_.reopen_log(log->id);
   if (opened.ok()) {
     log_.debug(4, "Log rotated", {{"container", log->id}, {"file", rotated}});

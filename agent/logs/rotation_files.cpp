@@ -122,14 +122,23 @@ GzipFile::GzipFile(std::string path, base::UniqueFd in, base::UniqueFd out, mode
       stream_(std::make_unique<Stream>()) {}
 
 GzipFile::~GzipFile() {
-  if (!finished_) ::unlink(unfinished_.c_str());
+  if (!finished_ && is_ours()) ::unlink(unfinished_.c_str());
+}
+
+// One whose last step hung may find that a later one has begun anew under the same name.
+bool GzipFile::is_ours() const {
+  struct stat mine {};
+  struct stat there {};
+  return ::fstat(out_.get(), &mine) == 0 && ::lstat(unfinished_.c_str(), &there) == 0 && mine.st_dev == there.st_dev &&
+         mine.st_ino == there.st_ino;
 }
 
 Result<std::shared_ptr<GzipFile>> GzipFile::open(const std::string& path) {
-  base::UniqueFd in(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  base::UniqueFd in(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!in) return errno_error("open " + path, errno);
   struct stat info {};
   if (::fstat(in.get(), &info) != 0) return errno_error("stat " + path, errno);
+  if (!S_ISREG(info.st_mode)) return Error(ErrorKind::not_found, "compress " + path + ": it is no file");
   const std::string unfinished = path + kUnfinished;
   base::UniqueFd out(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!out) return errno_error("open " + unfinished, errno);
@@ -189,6 +198,7 @@ Status GzipFile::finish() {
   if (::fchmod(out_.get(), mode_) != 0) return errno_error("chmod " + unfinished_, errno);
   if (::fsync(out_.get()) != 0) return errno_error("fsync " + unfinished_, errno);
   const std::string compressed = path_ + kCompressed;
+  if (!is_ours()) return Error(ErrorKind::cancelled, "compress " + path_ + ": somebody else does");
   if (::rename(unfinished_.c_str(), compressed.c_str()) != 0) {
     return errno_error("rename " + unfinished_ + " to " + compressed, errno);
   }

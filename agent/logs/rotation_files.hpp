@@ -51,6 +51,7 @@ class GzipFile {
   struct Stream;
   GzipFile(std::string path, base::UniqueFd in, base::UniqueFd out, mode_t mode);
   Result<bool> is_removed() const;
+  bool is_ours() const;
   Result<std::size_t> read_some();
   Status deflate_some(std::size_t size, bool last);
   Status finish();

@@ -327,7 +327,7 @@ base::Task<Connection::BodyEnd> Connection::read_body(std::string& body) {
     count_input(parser_->taken() + input_.size() + body.size());
     if (progress == RequestParser::Progress::complete) break;
     if (progress == RequestParser::Progress::failed) co_return BodyEnd::bad;
-    if (progress == RequestParser::Progress::too_large) co_return BodyEnd::too_large;
+    if (progress == RequestParser::Progress::too_large || too_much_input()) co_return BodyEnd::too_large;
     wire_->set_deadline(std::min(end_, clock_.after(kBodyPause)));
     const auto size = co_await wire_->read_some(input_, kPiece);
     if (!size.ok() && size.error().kind() == ErrorKind::deadline_exceeded) co_return BodyEnd::slow;

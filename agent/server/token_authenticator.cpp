@@ -44,6 +44,10 @@ base::Task<Result<std::optional<User>>> TokenAuthenticator::authenticate(std::st
   const std::string key = base::sha256_hex(token);
   if (const Answer* answer = remembered(key)) co_return answer->user;
   if (gate_.stopping()) co_return Error(ErrorKind::cancelled, "the agent stops");
+  if (!lookups_.contains(key)) {
+    if (token.size() > kLongestToken) co_return std::optional<User>();
+    if (lookups_.size() >= kMostLookups) co_return Error(ErrorKind::exhausted, "too many tokens are being asked about");
+  }
   std::shared_ptr<Lookup>& place = lookups_[key];
   if (place == nullptr) {
     place = std::make_shared<Lookup>(loop_);

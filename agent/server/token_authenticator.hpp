@@ -24,6 +24,8 @@ namespace keelson::server {
 class TokenAuthenticator {
  public:
   static constexpr base::Duration kUsualTtl = std::chrono::minutes(2);
+  static constexpr std::size_t kLongestToken = 64 << 10;  // longer ones are nobody's
+  static constexpr std::size_t kMostLookups = 256;        // at once, of strangers too
 
   // `ttl`: authentication.webhook.cacheTTL; 0: nothing is kept.
   TokenAuthenticator(base::Loop& loop, base::Clock& clock, base::Random& random, TokenReviewer& reviewer,

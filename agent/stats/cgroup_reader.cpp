@@ -13,6 +13,9 @@
 namespace keelson::stats {
 namespace {
 
+// Of one container: nobody's descriptors are to cost the whole page its time.
+constexpr std::uint64_t kMostDescriptors = 20'000;
+
 using cgroups::Version;
 
 constexpr std::array kControllers{"cpuacct", "cpu", "memory", "pids", "blkio"};
@@ -164,7 +167,10 @@ ProcessReading CgroupReader::read_processes(int group, bool descriptors) {
   if (pids.empty()) return out;
   out.first = pids.front();
   if (!descriptors || !proc_) return out;
-  for (const std::uint32_t pid : pids) count_descriptors(pid, out);
+  for (const std::uint32_t pid : pids) {
+    if (out.descriptors >= kMostDescriptors) break;
+    count_descriptors(pid, out);
+  }
   if (const auto limits = files_.read_to_end(proc_.get(), std::to_string(out.first) + "/limits")) {
     out.open_files_limit = parse_open_files_limit(*limits);
   }
@@ -177,7 +183,7 @@ void CgroupReader::count_descriptors(std::uint32_t pid, ProcessReading& out) {
   constexpr std::string_view kSocket = "socket";
   std::array<char, kSocket.size()> kind{};
   for (const std::string& name : names_in(all.get())) {
-    ++out.descriptors;
+    if (++out.descriptors >= kMostDescriptors) return;
     const ssize_t size = ::readlinkat(all.get(), name.c_str(), kind.data(), kind.size());
     if (size == static_cast<ssize_t>(kind.size()) && std::string_view(kind.data(), kind.size()) == kSocket) {
       ++out.sockets;

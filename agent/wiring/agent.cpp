@@ -536,6 +536,11 @@ int Agent::run() {
     auto done = (s.*step)();
     if (done.ok()) continue;
     s.log.error("Keelson cannot start", {{"err", done.error()}});
+    s.exit_status = 1;
+    if (!s.server) return 1;
+    // Something listens already, and must end as it does at any other time.
+    s.begin_stop(SIGTERM);
+    s.loop.run();
     return 1;
   }
   base::spawn(s.gate, "start", s.bring_up());

@@ -28,6 +28,8 @@ class ApiAccess {
   virtual kube::Client& events() = 0;
   virtual kube::Client& heartbeat() = 0;
   virtual kube::Client& lease() = 0;
+  // Of tokens and rights: strangers cause them, and must not use up what the node itself may send.
+  virtual kube::Client& reviews() { return main(); }
   // "https://10.0.0.1:6443"
   virtual const std::string& server() const = 0;
   // Heartbeats failed: connect anew.

@@ -116,6 +116,7 @@ struct ApiConnection::Parts {
   std::unique_ptr<kube::Client> events;
   std::unique_ptr<kube::Client> heartbeat;
   std::unique_ptr<kube::Client> lease;
+  std::unique_ptr<kube::Client> reviews;
   std::unique_ptr<kube::KubeSigningApi> signing;
   std::unique_ptr<BootstrapWay> bootstrap;
 };
@@ -171,6 +172,9 @@ void ApiConnection::Parts::make_clients() {
   events = client(limited(kubelet.event_record_qps, kubelet.event_burst, kubelet));
   heartbeat = client(heartbeat_options(kubelet));
   lease = client(heartbeat_options(kubelet));
+  kube::ClientOptions unlimited = limited(1, 1, kubelet);
+  unlimited.qps = 0;
+  reviews = client(unlimited);
   signing = std::make_unique<kube::KubeSigningApi>(*main, base.random, base.log);
 }
 
@@ -230,6 +234,7 @@ kube::Client& ApiConnection::main() { return *parts_->main; }
 kube::Client& ApiConnection::events() { return *parts_->events; }
 kube::Client& ApiConnection::heartbeat() { return *parts_->heartbeat; }
 kube::Client& ApiConnection::lease() { return *parts_->lease; }
+kube::Client& ApiConnection::reviews() { return *parts_->reviews; }
 const std::string& ApiConnection::server() const { return parts_->server; }
 const kube::CertificateManager* ApiConnection::certificate() const { return parts_->manager.get(); }
 void ApiConnection::close_idle() {

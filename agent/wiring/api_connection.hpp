@@ -45,6 +45,7 @@ class ApiConnection final : public ApiAccess {
   kube::Client& events() override;
   kube::Client& heartbeat() override;
   kube::Client& lease() override;
+  kube::Client& reviews() override;
   const std::string& server() const override;
   void close_idle() override;
   const kube::CertificateManager* certificate() const override;

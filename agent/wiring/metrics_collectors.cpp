@@ -87,7 +87,8 @@ void add_cluster(MetricsHandler& page, Cluster& cluster, const NodeFacts& facts)
   page.add("requests to the API server", [&cluster](Page& to) {
     ApiAccess& api = cluster.api();
     const std::vector<const kube::RequestMetrics*> clients{&api.main().metrics(), &api.events().metrics(),
-                                                           &api.heartbeat().metrics(), &api.lease().metrics()};
+                                                           &api.heartbeat().metrics(), &api.lease().metrics(),
+                                                           &api.reviews().metrics()};
     collect_requests(host_of(api.server()), clients, to);
   });
   page.add("certificates", [&cluster](Page& to) {

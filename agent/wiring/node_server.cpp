@@ -32,6 +32,7 @@
 namespace keelson::agent {
 namespace {
 
+constexpr std::size_t kStatsThreads = 2;
 // Threads for what clients ask, apart from those that pods wait for, and for the rotation of logs.
 std::size_t threads(const config::KubeletConfiguration& kubelet) {
   return 3 + 2 * static_cast<std::size_t>(std::clamp(kubelet.container_log_max_workers, 1, 8));
@@ -137,6 +138,7 @@ struct NodeServer::Parts {
   Base base;
   Hooks hooks;
   base::BlockingPool pool;
+  base::BlockingPool stats_pool;  // apart: a batch that hangs in the kernel keeps its thread
   base::Gate gate;
   server::ServerMetrics counts;
   ApiReviews reviews;
@@ -188,8 +190,9 @@ NodeServer::Parts::Parts(Base given, Hooks given_hooks)
     : base(std::move(given)),
       hooks(std::move(given_hooks)),
       pool(base.loop, base.clock, threads(base.configuration.kubelet)),
+      stats_pool(base.loop, base.clock, kStatsThreads),
       gate(base.loop),
-      reviews(base.cluster == nullptr ? nullptr : &base.cluster->client()),
+      reviews(base.cluster == nullptr ? nullptr : &base.cluster->api().reviews()),
       pods(base.clock, base.engine.workers()),
       streams(pods, base.runtime),
       stats(PodStats::Base{base.configuration, base.facts, base.engine.workers(), base.cgroups, base.volumes.usage(),
@@ -198,7 +201,7 @@ NodeServer::Parts::Parts(Base given, Hooks given_hooks)
       rotator(logs::LogRotator::Base{base.loop, base.clock, pool, streams, rotation_policy(base.configuration.kubelet),
                                      base.log}),
       proxy(base.loop, base.clock, pool, base.log),
-      sampler(stats::Sampler::Base{base.loop, base.clock, pool, stats, base.log},
+      sampler(stats::Sampler::Base{base.loop, base.clock, stats_pool, stats, base.log},
               sampler_options(base.configuration, base.facts)),
       health(checks, base.log),
       pods_handler(pods),
@@ -337,10 +340,13 @@ Status NodeServer::listen() {
   access.authenticator = p.authenticator.get();
   access.authorizer = p.authorizer.get();
   KEELSON_TRY(p.server.start(options, p.tls.get(), access).wrap("while opening the HTTPS port (port, address)"));
+  if (kubelet.read_only_port > 0) {
+    options.port = kubelet.read_only_port;
+    KEELSON_TRY(
+        p.read_only.start(options, nullptr, server::Access{}).wrap("while opening the read-only port (readOnlyPort)"));
+  }
   p.identity->start(p.gate, p.pool, p.hooks.fatal);
-  if (kubelet.read_only_port <= 0) return {};
-  options.port = kubelet.read_only_port;
-  return p.read_only.start(options, nullptr, server::Access{}).wrap("while opening the read-only port (readOnlyPort)");
+  return {};
 }
 
 void NodeServer::start() { parts_->rotator.start(); }

@@ -205,7 +205,7 @@ TEST_F(Kubectl, IsToldWhatIsWrong) {
   const auto bad = server_->kubectl({"create", "-f", file("bad.yaml", text)});
   EXPECT_TRUE(has(bad.err, "strict decoding error")) << bad.err;
   const auto log = server_->kubectl({"logs", "a"});
-  EXPECT_TRUE(has(log.err, "(NotImplemented)")) << log.err;
+  EXPECT_TRUE(has(log.err, "pod a does not have a host assigned")) << log.err;
   const auto stranger = server_->kubectl({"get", "pods"}, "kubelet-n1.conf");
   EXPECT_TRUE(has(stranger.err, "(Forbidden)")) << stranger.err;
 }

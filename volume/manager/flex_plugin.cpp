@@ -156,7 +156,8 @@ base::Task<VolumeResult<std::string>> FlexPlugin::mount_device(MountOrder order)
   const auto found = co_await driver(source.driver);
   if (!found.ok()) co_return transient_error(found.error());
   auto mounted = co_await mount_for_node(order, *found);
-  if (!mounted.ok()) co_return classified(std::move(mounted).error());
+  // Whatever the driver has answered: it was called, and may have mounted something.
+  if (!mounted.ok()) co_return uncertain_error(std::move(mounted).error());
   co_return order.manner.place;
 }
 
@@ -220,7 +221,8 @@ base::Task<VolumeResult<MountedVolume>> FlexPlugin::set_up(MountOrder order) {
   out.relabel = (*found)->relabels && !out.read_only;
   const FsGroupWatch watch(host_.clock, order, out.path, VolumeEvent());
   auto mounted = co_await mount(order, *found, std::move(*words), watch.progress());
-  if (!mounted.ok()) co_return classified(std::move(mounted).error());
+  // As in mount_device().
+  if (!mounted.ok()) co_return uncertain_error(std::move(mounted).error());
   out.grouped = watch.progress()->entries > 0;
   co_return out;
 }

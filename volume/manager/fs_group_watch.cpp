@@ -1,5 +1,7 @@
 #include "volume/manager/fs_group_watch.hpp"
 
+#include <utility>
+
 #include <algorithm>
 
 namespace keelson::volume {
@@ -11,13 +13,12 @@ constexpr auto kNextEvent = std::chrono::seconds(60);
 
 }  // namespace
 
-FsGroupWatch::FsGroupWatch(base::Clock& clock, const MountOrder& order, const std::string& directory,
-                           const VolumeEvent& event)
+FsGroupWatch::FsGroupWatch(base::Clock& clock, const MountOrder& order, const std::string& directory, VolumeEvent event)
     : clock_(clock),
       pod_(order.spec.pod),
       directory_(directory.substr(std::min(directory.find(order.spec.pod->metadata().uid()), directory.size()))),
       shown_(order.progress),
-      event_(event),
+      event_(std::move(event)),
       next_event_(clock.after(kFirstEvent)) {
   shown_->cancel = [progress = progress_] { progress->cancelled = true; };
   arm();

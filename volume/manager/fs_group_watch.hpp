@@ -18,7 +18,7 @@ namespace keelson::volume {
 class FsGroupWatch {
  public:
   // `directory`: the volume's; events name it from the pod's UID on. An `event` that is unset: none are sent.
-  FsGroupWatch(base::Clock& clock, const MountOrder& order, const std::string& directory, const VolumeEvent& event);
+  FsGroupWatch(base::Clock& clock, const MountOrder& order, const std::string& directory, VolumeEvent event);
   ~FsGroupWatch();
   FsGroupWatch(const FsGroupWatch&) = delete;
   FsGroupWatch& operator=(const FsGroupWatch&) = delete;
@@ -33,7 +33,7 @@ class FsGroupWatch {
   api::PodPtr pod_;
   std::string directory_;
   VolumeProgressPtr shown_;
-  const VolumeEvent& event_;
+  VolumeEvent event_;
   std::shared_ptr<FsGroupProgress> progress_ = std::make_shared<FsGroupProgress>();
   base::SteadyTime next_event_;
   bool told_ = false;

@@ -243,6 +243,7 @@ base::Task<VolumeManager::Step> VolumeManager::set_up(MountPtr mount) {
     if (!was_mounted && mount->device) {
       // It is there now, but no pod is to begin with less than it was promised.
       mount->state = State::uncertain;
+      mount->placed = true;
       const Status grown = co_await grow_at_mount(mount, done->path);
       if (!grown.ok()) {
         const char* what = mount->block ? "MapVolume.MarkVolumeAsMounted failed while expanding volume"
@@ -253,6 +254,7 @@ base::Task<VolumeManager::Step> VolumeManager::set_up(MountPtr mount) {
     mount->result = *done;
     mount->state = State::mounted;
     mount->restored = false;
+    mount->placed = false;
     count_total(*mount);
     co_return Step::worked_well();
   }
@@ -261,7 +263,7 @@ base::Task<VolumeManager::Step> VolumeManager::set_up(MountPtr mount) {
     mount->due = mount->wanted;
   } else if (error.outcome == VolumeError::Outcome::uncertain) {
     mount->state = State::uncertain;
-  } else if (error.outcome == VolumeError::Outcome::final && !mount->restored) {
+  } else if (error.outcome == VolumeError::Outcome::final && !mount->restored && !mount->placed) {
     mount->state = State::absent;
   }
   const char* what = mount->block ? "MapVolume.MapPodDevice" : "MountVolume.SetUp";

@@ -46,6 +46,7 @@ struct VolumeManager::Mount {
   bool wanted = false;
   bool due = false;       // to be set up anew
   bool restored = false;  // found on the disk, and not set up since
+  bool placed = false;    // set up, though not to be used yet: a later failure does not undo it
   State state = State::absent;
   MountedVolume result;
   DevicePtr device;
