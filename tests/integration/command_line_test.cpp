@@ -1,5 +1,9 @@
 // The binary by itself: what it prints and how it exits, without a runtime.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,6 +94,47 @@ TEST_F(CommandLineTest, TellsAllProblemsOfAConfigurationAtOnce) {
 TEST_F(CommandLineTest, ChecksAGoodConfigurationWithoutStarting) {
   const auto result = KeelsonProcess::run({good_config(), "--check-config"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+// Something listens on it, on 127.0.0.1.
+class TakenPort {
+ public:
+  TakenPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address_;
+    auto* address = reinterpret_cast<sockaddr*>(&address_);
+    EXPECT_EQ(::bind(socket_.get(), address, size), 0);
+    EXPECT_EQ(::listen(socket_.get(), 1), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), address, &size), 0);
+  }
+  std::string number() const { return std::to_string(ntohs(address_.sin_port)); }
+
+ private:
+  base::UniqueFd socket_;
+  sockaddr_in address_{};
+};
+
+TEST_F(CommandLineTest, EndsWithOneLineWhenAPortOfItsServerIsTaken) {
+  const TakenPort taken;
+  const std::string free = TakenPort().number();
+  for (const std::string& ports : {"port: " + taken.number(), "port: " + free + "\nreadOnlyPort: " + taken.number()}) {
+    SCOPED_TRACE(ports);
+    const std::string file = config(
+        "authentication: {webhook: {enabled: false}, anonymous: {enabled: false}}\n"
+        "authorization: {mode: AlwaysAllow}\naddress: 127.0.0.1\nhealthzPort: 0\nfailSwapOn: false\n"
+        "failCgroupV1: false\ncgroupsPerQOS: false\nenforceNodeAllocatable: []\nresolvConf: \"\"\n"
+        "containerRuntimeEndpoint: unix://" +
+        directory + "/none.sock\n" + ports + "\n");
+    const auto result =
+        KeelsonProcess::run({file, "--root-dir=" + directory + "/root", "--cert-dir=" + directory + "/pki",
+                             "--control-socket=" + directory + "/keelson.sock", "--hostname-override=n"});
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_NE(result.err.find("Address already in use"), std::string::npos) << result.err;
+    EXPECT_FALSE(base::path_exists(directory + "/keelson.sock"));
+    // Where mounts are not shared, the agent has mounted its root directory on itself.
+    ::umount2((directory + "/root").c_str(), MNT_DETACH);
+  }
 }
 
 TEST_F(CommandLineTest, ToolsSayWhenNoAgentRuns) {
