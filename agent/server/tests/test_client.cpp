@@ -19,7 +19,9 @@ namespace keelson::server::testing {
 bool pump(base::Loop& loop, const std::function<bool()>& done) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!done()) {
-    loop.poll();
+    // One after another: while something is always to be done, poll() would not come back.
+    loop.context().restart();
+    loop.context().poll_one();
     if (std::chrono::steady_clock::now() > limit) {
       ADD_FAILURE() << "waited for twenty seconds";
       return false;
