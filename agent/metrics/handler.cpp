@@ -1,17 +1,11 @@
 #include "agent/metrics/handler.hpp"
 
-#define ZLIB_CONST
-#include <zlib.h>
-
 #include <exception>
 
-#include "base/result.hpp"
+#include "agent/server/gzip.hpp"
 
 namespace keelson::metrics {
 namespace {
-
-constexpr int kGzipWindow = 15 + 16;  // zlib: the largest window, gzip framing
-constexpr int kMemoryLevel = 8;       // zlib's default
 
 std::string content_type(const Format& format) {
   const char* type =
@@ -28,21 +22,6 @@ server::Response reset_answer() {
 
 }  // namespace
 
-std::string gzip(std::string_view text) {
-  z_stream stream{};
-  KEELSON_CHECK(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, kMemoryLevel, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int end = deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  KEELSON_CHECK(end == Z_STREAM_END);
-  return out;
-}
-
 server::Response response_of(std::string body, const Format& format, base::SystemTime process_started) {
   server::Response response;
   response.headers.emplace_back("Content-Type", content_type(format));
@@ -51,7 +30,7 @@ server::Response response_of(std::string body, const Format& format, base::Syste
   response.body = std::move(body);
   if (format.gzip) {
     response.headers.emplace_back("Content-Encoding", "gzip");
-    response.body = gzip(response.body);
+    response.body = server::gzip(response.body);
   }
   return response;
 }

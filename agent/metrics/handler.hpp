@@ -52,7 +52,4 @@ class MetricsHandler final : public server::Handler {
   std::function<void()> reset_;
 };
 
-// RFC 1952, quickly rather than small: the loop waits.
-std::string gzip(std::string_view text);
-
 }  // namespace keelson::metrics

@@ -8,16 +8,16 @@
 #include <string>
 #include <utility>
 
-#include "agent/node_api/gzip.hpp"
 #include "agent/node_api/piece_writer.hpp"
 #include "agent/node_api/piped_program.hpp"
+#include "agent/server/gzip.hpp"
 
 namespace keelson::node_api {
 
 class LogOutput final : public PieceSink {
  public:
   LogOutput(server::Reply& reply, bool compressed)
-      : out_(reply, head(compressed)), gzip_(compressed ? std::make_unique<Gzip>() : nullptr) {}
+      : out_(reply, head(compressed)), gzip_(compressed ? std::make_unique<server::Gzip>() : nullptr) {}
 
   base::Task<Status> write(std::string text) {
     if (gzip_ != nullptr) text = gzip_->add(text);
@@ -44,7 +44,7 @@ class LogOutput final : public PieceSink {
   }
 
   PieceWriter out_;
-  std::unique_ptr<Gzip> gzip_;
+  std::unique_ptr<server::Gzip> gzip_;
 };
 
 }  // namespace keelson::node_api

@@ -66,7 +66,7 @@ Result<std::optional<User>> Authenticator::by_certificate(const PeerCertificates
   if (methods_.client_ca == nullptr || peer.leaf == nullptr) return std::optional<User>();
   auto user = methods_.client_ca->user_of(peer, clock_.now());
   if (user.ok() && *user) {
-    metrics_.certificate_left.observe(time_left(peer, clock_.now()), ServerMetrics::kExpirationBounds);
+    metrics_.certificate_left.observe(time_left(peer, clock_.now()));
   }
   return user;
 }

@@ -59,7 +59,7 @@ class Meter {
   }
   ~Meter() {
     --entry_.in_flight;
-    entry_.duration.observe(clock_.steady_now() - begun_, ServerMetrics::kRequestBounds);
+    entry_.duration.observe(clock_.steady_now() - begun_);
   }
   Meter(const Meter&) = delete;
   Meter& operator=(const Meter&) = delete;

@@ -27,9 +27,7 @@ void ReviewTries::begin() {
   begun_ = clock_.steady_now();
 }
 
-void ReviewTries::end(const Error* error) {
-  metrics_[review_code(error)].observe(clock_.steady_now() - begun_, ServerMetrics::kReviewBounds);
-}
+void ReviewTries::end(const Error* error) { metrics_[review_code(error)].observe(clock_.steady_now() - begun_); }
 
 base::Task<bool> ReviewTries::another(Error error) {
   if (tries_ >= kMostTries || !may_retry_review(error)) co_return false;

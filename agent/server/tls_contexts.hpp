@@ -28,17 +28,6 @@ class ServingCredentials {
   virtual std::optional<kube::Identity> identity() = 0;
 };
 
-// Those of kube-client: ConfiguredCredentials over tlsCertFile and tlsPrivateKeyFile or over the self-signed pair, a
-// CertificateManager of the serving kind.
-class KubeServingCredentials final : public ServingCredentials {
- public:
-  explicit KubeServingCredentials(kube::Credentials& credentials) : credentials_(credentials) {}
-  std::optional<kube::Identity> identity() override { return credentials_.identity(); }
-
- private:
-  kube::Credentials& credentials_;
-};
-
 using SslContext = std::shared_ptr<SSL_CTX>;
 
 // For one certificate (null: none) and the authorities that clients are told of (null: no client certificate is

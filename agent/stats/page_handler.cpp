@@ -1,8 +1,8 @@
 #include "agent/stats/page_handler.hpp"
 
 #include "agent/metrics/handler.hpp"
+#include "agent/server/gzip.hpp"
 #include "agent/stats/cadvisor_metrics.hpp"
-#include "agent/stats/gzip_writer.hpp"
 #include "agent/stats/resource_metrics.hpp"
 
 namespace keelson::stats {
@@ -31,11 +31,14 @@ server::Response plain_page(const Writing& order) {
 
 // Compressed piece by piece: a page of some megabytes becomes a twentieth of that.
 server::Response compressed_page(const Writing& order) {
-  GzipWriter body;
-  order.each_part(order.snapshot.get(), [&](const metrics::Page& part) { body.write(part_text(part, order.format)); });
+  server::Gzip gzip;
+  std::string body;
+  order.each_part(order.snapshot.get(),
+                  [&](const metrics::Page& part) { body += gzip.add(part_text(part, order.format)); });
+  body += gzip.end();
   metrics::Format compressed_already = order.format;
   compressed_already.gzip = false;
-  server::Response response = metrics::response_of(body.finish(), compressed_already, order.process_started);
+  server::Response response = metrics::response_of(std::move(body), compressed_already, order.process_started);
   response.headers.emplace_back("Content-Encoding", "gzip");
   return response;
 }

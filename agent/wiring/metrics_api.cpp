@@ -53,7 +53,7 @@ void collect_reviews(const std::string& prefix, const server::ServerMetrics::Rev
   for (const auto& [code, one] : reviews) {
     const Labels labels{{"code", code}};
     total.add(labels, static_cast<double>(one.count));
-    durations.add_histogram(labels, server::ServerMetrics::kReviewBounds, one.buckets, one.sum, one.count);
+    add_histogram(durations, labels, one);
   }
 }
 
@@ -149,14 +149,12 @@ void collect_server(const server::ServerMetrics& server, Page& page) {
     total.add(labels, static_cast<double>(requests.total));
     in_flight.add(labels, static_cast<double>(requests.in_flight));
     if (duration.count == 0) continue;
-    durations.add_histogram(labels, server::ServerMetrics::kRequestBounds, duration.buckets, duration.sum,
-                            duration.count);
+    add_histogram(durations, labels, duration);
   }
   auto& certificates =
       histogram(page, "apiserver_client_certificate_expiration_seconds",
                 "Distribution of the remaining lifetime on the certificate used to authenticate a request.");
-  const auto& left = server.certificate_left;
-  certificates.add_histogram({}, server::ServerMetrics::kExpirationBounds, left.buckets, left.sum, left.count);
+  add_histogram(certificates, {}, server.certificate_left);
   collect_reviews("apiserver_delegated_authn", server.token_reviews, page);
   collect_reviews("apiserver_delegated_authz", server.access_reviews, page);
 }

@@ -8,13 +8,13 @@
 #include <stdexcept>
 
 #include "agent/metrics/add.hpp"
+#include "agent/server/gzip.hpp"
 #include "base/gate.hpp"
 #include "base/loop.hpp"
 
 namespace keelson::metrics {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr char kProtobufType[] =
@@ -146,7 +146,7 @@ TEST_F(HandlerTest, CompressesForWhoWantsIt) {
   EXPECT_EQ(header(response, "Content-Encoding"), "gzip");
   EXPECT_LT(response.body.size(), plain.size() / 3);
   EXPECT_EQ(unzipped(response.body), plain);
-  EXPECT_EQ(unzipped(gzip("")), "");
+  EXPECT_EQ(unzipped(server::gzip("")), "");
 }
 
 TEST_F(HandlerTest, ACollectorThatThrowsKeepsNobodyElseFromThePage) {

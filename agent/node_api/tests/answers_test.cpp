@@ -1,10 +1,10 @@
 #include "agent/node_api/answers.hpp"
 
 #include "agent/node_api/go_number.hpp"
-#include "agent/node_api/gzip.hpp"
 #include "agent/node_api/piece_writer.hpp"
 #include "agent/node_api/tests/fake_reply.hpp"
 #include "agent/node_api/unit_search.hpp"
+#include "agent/server/gzip.hpp"
 
 namespace keelson::node_api {
 namespace {
@@ -110,7 +110,7 @@ TEST(Gzip, IsReadBackWhateverThePieces) {
   for (int i = 0; i < 20000; ++i) text += std::to_string(i * 7919 % 1000) + " ";
   for (const std::size_t size : {std::size_t{1000}, std::size_t{70000}, text.size()}) {
     SCOPED_TRACE(size);
-    Gzip gzip;
+    server::Gzip gzip;
     std::string packed;
     for (std::size_t at = 0; at < text.size(); at += size) packed += gzip.add(text.substr(at, size));
     packed += gzip.end();
@@ -120,7 +120,7 @@ TEST(Gzip, IsReadBackWhateverThePieces) {
 }
 
 TEST(Gzip, OfNothingIsAGzipOfNothing) {
-  Gzip gzip;
+  server::Gzip gzip;
   EXPECT_EQ(testing::gunzip(gzip.end()), "");
 }
 

@@ -188,6 +188,15 @@ TEST_F(TlsTest, ACertificateThatCannotBeUsedLeavesTheLastOne) {
   EXPECT_EQ(serving_name(), "node");
 }
 
+class FilesOnDisk final : public ServingCredentials {
+ public:
+  explicit FilesOnDisk(kube::Credentials& credentials) : credentials_(credentials) {}
+  std::optional<kube::Identity> identity() override { return credentials_.identity(); }
+
+ private:
+  kube::Credentials& credentials_;
+};
+
 TEST_F(TlsTest, FilesAreReadAgainWhenBothHaveChanged) {
   const std::string certificate = folder_ + "/tls.crt";
   const std::string key = folder_ + "/tls.key";
@@ -202,7 +211,7 @@ TEST_F(TlsTest, FilesAreReadAgainWhenBothHaveChanged) {
   files.certificate_file = certificate;
   files.key_file = key;
   kube::ConfiguredCredentials configured(clock_, files, log_);
-  KubeServingCredentials serving(configured);
+  FilesOnDisk serving(configured);
   TlsContexts contexts(*tls_policy({}), serving, nullptr, log_);
   const auto name_now = [&] {
     const SslContext context = contexts.current();

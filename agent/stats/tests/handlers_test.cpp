@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "agent/stats/gzip_writer.hpp"
+#include "agent/server/gzip.hpp"
 #include "agent/stats/page_handler.hpp"
 #include "agent/stats/summary_handler.hpp"
 #include "agent/stats/tests/sampler_fixture.hpp"
@@ -142,17 +142,18 @@ TEST_F(HandlersTest, MetricsOfContainersCompressed) {
   EXPECT_EQ(unzipped(response.body), plain);
 }
 
-TEST(GzipWriter, PutsPiecesOfAnySizeTogether) {
+TEST(Gzip, PutsPiecesOfAnySizeTogether) {
   std::string whole;
-  GzipWriter writer;
+  server::Gzip gzip;
+  std::string out;
   for (unsigned size : {0u, 1u, 100'000u, 0u, 3'000'000u}) {
     std::string piece;
     for (unsigned i = 0; i < size; ++i) piece += static_cast<char>((i * i + i / 7) % 251);  // does not compress well
-    writer.write(piece);
+    out += gzip.add(piece);
     whole += piece;
   }
-  EXPECT_EQ(unzipped(writer.finish()), whole);
-  EXPECT_EQ(unzipped(GzipWriter().finish()), "");
+  EXPECT_EQ(unzipped(out + gzip.end()), whole);
+  EXPECT_EQ(unzipped(server::Gzip().end()), "");
 }
 
 TEST(OnlyCpuAndMemory, IsAskedForByOneTrueAlone) {

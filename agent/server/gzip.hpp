@@ -1,4 +1,4 @@
-// Gzip: a text compressed piece by piece (RFC 1952), quickly rather than small.
+// Gzip: a body compressed as a whole or piece by piece (RFC 1952), quickly rather than small.
 //
 // Some 256 KiB while it lives. Owner: who writes the answer. Thread: any, one at a time. Nothing fails.
 #pragma once
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace keelson::node_api {
+namespace keelson::server {
 
 class Gzip {
  public:
@@ -27,4 +27,7 @@ class Gzip {
   std::unique_ptr<Stream> stream_;
 };
 
-}  // namespace keelson::node_api
+// All at once.
+std::string gzip(std::string_view text);
+
+}  // namespace keelson::server

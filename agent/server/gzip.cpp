@@ -1,4 +1,4 @@
-#include "agent/node_api/gzip.hpp"
+#include "agent/server/gzip.hpp"
 
 #include <zlib.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/result.hpp"
 
-namespace keelson::node_api {
+namespace keelson::server {
 namespace {
 
 constexpr int kGzipWindow = 15 + 16;  // the largest window, with gzip's head and tail
@@ -33,7 +33,7 @@ std::string Gzip::deflate_all(std::string_view text, int flush) {
   do {
     z.next_out = reinterpret_cast<Bytef*>(buffer.data());
     z.avail_out = static_cast<uInt>(buffer.size());
-    deflate(&z, flush);
+    KEELSON_CHECK(deflate(&z, flush) != Z_STREAM_ERROR);
     out.append(buffer.data(), buffer.size() - z.avail_out);
   } while (z.avail_out == 0);
   return out;
@@ -43,4 +43,11 @@ std::string Gzip::add(std::string_view text) { return deflate_all(text, Z_NO_FLU
 
 std::string Gzip::end() { return deflate_all({}, Z_FINISH); }
 
-}  // namespace keelson::node_api
+std::string gzip(std::string_view text) {
+  Gzip whole;
+  std::string out = whole.add(text);
+  out += whole.end();
+  return out;
+}
+
+}  // namespace keelson::server
