@@ -316,6 +316,7 @@ base::Task<bool> PodWorker::prepare(ResolvedVolumes& volumes, base::Duration& re
 void PodWorker::tell_unmounted(const Error& error) {
   if (error.kind() == ErrorKind::exhausted) {
     const std::string reason = "VolumeAttachmentLimitExceeded";
+    if (context_.metrics != nullptr) ++context_.metrics->rejected[{reason}];
     context_.events.record(*pod_, {true, reason, error.to_string(), ""});
     Termination rejected{"its volumes find no room on this node", std::nullopt, std::nullopt, false};
     rejected.forced = ForcedEnd{"Failed", reason, "Pod was rejected: " + error.to_string(), ""};

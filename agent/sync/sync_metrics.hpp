@@ -31,6 +31,7 @@ struct SyncMetrics {
   Durations worker_start;                                // first seen to the first round
   base::ByLabels<1, Durations> worker_duration;          // operation_type: create, update, sync, terminated
   base::CountsBy<3> terminated_containers;               // container_type, exit_code, reason
+  base::CountsBy<1> rejected;                            // after their admission, by reason
   PodStartTimes starts;
 };
 

@@ -49,8 +49,8 @@ void add_node(MetricsHandler& page, const MetricsSources& from) {
     collect_credential_plugins(engine.credential_plugins().metrics(), to);
   });
   page.add("cgroups", [&cgroups = from.cgroups](Page& to) { collect_cgroups(cgroups.durations(), to); });
-  page.add("admission", [&admission = from.admission](Page& to) {
-    collect_admission(admission.rejections(), admission.preemptions(), to);
+  page.add("admission", [&admission = from.admission, &engine](Page& to) {
+    collect_admission(admission.rejections(), engine.workers().metrics().rejected, admission.preemptions(), to);
   });
   page.add("server", [&server = from.server](Page& to) { collect_server(server, to); });
   if (from.websockets != nullptr) {

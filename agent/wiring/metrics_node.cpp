@@ -129,11 +129,12 @@ void collect_cgroups(const CgroupsAdapter::Durations& durations, Page& page) {
                     {"operation_type"}, durations);
 }
 
-void collect_admission(const RejectionCounters& rejections, const base::CountsBy<1>& preemptions, Page& page) {
-  auto& rejected =
-      counter(page, "kubelet_admission_rejections_total", "Cumulative number pod admission rejections by the Kubelet.");
-  for (const auto& [reason, count] : rejections.counts())
-    rejected.add({{"reason", reason}}, static_cast<double>(count));
+void collect_admission(const RejectionCounters& rejections, base::CountsBy<1> late,
+                       const base::CountsBy<1>& preemptions, Page& page) {
+  for (const auto& [reason, count] : rejections.counts()) late[{reason}] += count;
+  add_counts<1>(
+      counter(page, "kubelet_admission_rejections_total", "Cumulative number pod admission rejections by the Kubelet."),
+      {"reason"}, late);
   add_counts<1>(counter(page, "kubelet_preemptions", "Cumulative number of pod preemptions by preemption resource"),
                 {"preemption_signal"}, preemptions);
 }

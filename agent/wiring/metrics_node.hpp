@@ -26,7 +26,9 @@ void collect_images(const ImageMetrics& metrics, metrics::Page& page);
 void collect_pull_records(const PullRecords& records, metrics::Page& page);
 void collect_credential_plugins(const CredentialPluginMetrics& metrics, metrics::Page& page);
 void collect_cgroups(const CgroupsAdapter::Durations& durations, metrics::Page& page);
-void collect_admission(const RejectionCounters& rejections, const base::CountsBy<1>& preemptions, metrics::Page& page);
+// `late`: by reason, those that were refused after their admission.
+void collect_admission(const RejectionCounters& rejections, base::CountsBy<1> late,
+                       const base::CountsBy<1>& preemptions, metrics::Page& page);
 // `booted`: when the machine was started.
 void collect_startup(const NodeStartup& startup, base::SystemTime booted, base::SystemTime agent_started,
                      metrics::Page& page);

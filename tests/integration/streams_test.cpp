@@ -1,76 +1,16 @@
 // kubectl logs, exec, attach, cp, port-forward and debug, through the API server to the node's port and a real
 // containerd.
 //
-// Scripts run in bash with $KUBECTL set up; kubectl speaks SPDY, which the API server hands on as it is.
 // Source: contract 05 §6, §8, §9.
 #include <signal.h>
 
-#include <filesystem>
-
 #include "base/file.hpp"
-#include "tests/integration/cluster_node.hpp"
+#include "tests/integration/streams_node.hpp"
 
 namespace keelson::integration {
 namespace {
 
-constexpr char kNodeIp[] = "10.198.0.1";
 constexpr char kServe[] = "mkdir -p /www && head -c 20000000 /dev/urandom > /www/blob && exec httpd -f -p 8080 -h /www";
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-class StreamsTest : public ClusterTest {
- protected:
-  void prepare() override {
-    const auto address = run_program({"/bin/sh", "-c", std::string("ip addr replace ") + kNodeIp + "/32 dev lo"});
-    ASSERT_EQ(address.exit_code, 0) << address.err;
-    settings["enableServer"] = "true";
-    settings["authentication"] =
-        "{x509: {clientCAFile: " + server->file("ca.crt") + "}, webhook: {enabled: true}, anonymous: {enabled: false}}";
-    arguments.push_back(std::string("--node-ip=") + kNodeIp);
-  }
-  void SetUp() override {
-    ClusterTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    // Before it has its certificate, the port lets nobody in.
-    ASSERT_TRUE(
-        eventually("the serving certificate", [&] { return exists(directory + "/pki/kubelet-server-current.pem"); }));
-  }
-  EnvironmentVariables variables() const {
-    return {{"KUBECTL", find_kubectl()},
-            {"KUBECONFIG", server->file("admin.conf")},
-            {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false"},
-            {"KUBECTL_PORT_FORWARD_WEBSOCKETS", "false"},
-            {"HOME", directory},
-            {"DIR", directory}};
-  }
-  ProgramResult bash(const std::string& script, std::chrono::seconds limit = std::chrono::seconds(60)) {
-    return run_program({"/bin/bash", "-c", "set -o pipefail; cd \"$DIR\"; " + script}, variables(), limit);
-  }
-  pid_t bash_beside(const std::string& script, const std::string& log) {
-    return spawn_program({"/bin/bash", "-c", script}, variables(), directory + "/" + log);
-  }
-  // A pod that is Ready.
-  void run_pod(const std::string& name, const std::string& script, json more = json::object()) {
-    apply(pod(name, {shell("main", script, std::move(more))}));
-    ASSERT_TRUE(eventually("the pod to be Ready", [&] { return pod_is_ready(name); }));
-  }
-  std::size_t descriptors() const {
-    std::size_t count = 0;
-    std::error_code error;
-    for (const auto& entry :
-         std::filesystem::directory_iterator("/proc/" + std::to_string(keelson->pid()) + "/fd", error)) {
-      (void)entry;
-      ++count;
-    }
-    return count;
-  }
-  // Anonymous memory of the agent, KiB.
-  long memory() const {
-    const std::string status = read_text("/proc/" + std::to_string(keelson->pid()) + "/status");
-    const auto at = status.find("RssAnon:");
-    return at == std::string::npos ? -1 : std::atol(status.c_str() + at + 8);
-  }
-};
 
 TEST_F(StreamsTest, LogsAreReadAndFollowed) {
   apply(pod("talks", {shell("main", "echo one; echo two >&2; until [ -e /tmp/go ]; do sleep 0.1; done; echo three")},
@@ -190,12 +130,8 @@ TEST_F(StreamsTest, RunsACommandByTheNodesOwnApi) {
 // A WebSocket of the protocol that the runtime speaks itself goes through byte for byte.
 TEST_F(StreamsTest, HandsOnWebSockets) {
   run_pod("web", kSleep);
-  const std::string credentials =
-      "for part in client-certificate-data client-key-data; do "
-      "sed -n \"s/^ *$part: *//p\" \"$KUBECONFIG\" | base64 -d > $part; done; ";
   const auto result =
-      bash(credentials +
-           "curl -sS --http1.1 -N -k --max-time 20 --cert client-certificate-data --key client-key-data "
+      bash("curl -sS --http1.1 -N -k --max-time 20" + credentials() +
            "-H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' "
            "-H 'Sec-WebSocket-Key: a2VlbHNvbi1rZWVsc29uIQ==' "
            "-H 'Sec-WebSocket-Protocol: v4.channel.k8s.io' --output - "

@@ -78,6 +78,8 @@ class VolumesTest : public ClusterTest {
   std::vector<std::string> mounts_of(const std::string& uid) const;  // those that name this pod
   std::vector<std::string> loops_here() const;                       // loop devices on files of this test's directory
   std::vector<std::string> pod_directories() const;
+  // What is mounted here now was there before the test.
+  void remember_mounts() { before_ = mounts_here(); }
   // Waits until mounts, loop devices and directories of pods are as they were before the test.
   bool node_is_as_it_was();
 

@@ -23,6 +23,7 @@ class Disk {
 
   agent::testing::FakePodFiles files;
   VolumesOnNode node_volumes;
+  ClaimsOfCluster claims;
   agent::testing::FakePodVolumes volumes;  // sub-paths
   agent::testing::FakePodCgroups cgroups;
   agent::testing::FakeAllocationFiles allocations;

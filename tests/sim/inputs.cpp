@@ -47,6 +47,8 @@ const Inputs::Row Inputs::kRows[] = {
     {1, Row::Kind::user, &Inputs::remove_config_map},
     {3, Row::Kind::user, &Inputs::write_login},
     {1, Row::Kind::user, &Inputs::remove_login},
+    {6, Row::Kind::user, &Inputs::grow_claim},
+    {6, Row::Kind::user, &Inputs::control_claims},
     {4, Row::Kind::user, &Inputs::write_manifest},
     {2, Row::Kind::user, &Inputs::remove_manifest},
     {2, Row::Kind::user, &Inputs::rewrite_same_manifest},
@@ -171,6 +173,7 @@ void Inputs::end_faults() {
   write_config_map();
   write_login();
   world_.cri.private_images.clear();
+  control_claims();
   tell("from now on there are no more faults");
 }
 
@@ -290,7 +293,8 @@ void Inputs::disk_fault() {
       "termination_message",  "remove_pod_directory", "pod_directories",   "read_host_file",   "remove_container_logs",
       "remove_orphan_logs",   "set_up_volume",        "set_up_volume",     "tear_down_volume", "sweep_volumes",
       "clear_sub_paths",      "stage_volume",         "unstage_volume",    "find_volumes",     "read_claim",
-      "ensure_cgroup",        "remove_cgroup",        "read_cgroup",       "list_cgroups"};
+      "expand_volume",        "expand_volume",        "patch_claim",       "ensure_cgroup",    "remove_cgroup",
+      "read_cgroup",          "list_cgroups"};
   PodLife* pod = some_pod();
   if (pod == nullptr) return;
   FakeFault fault;
@@ -299,6 +303,9 @@ void Inputs::disk_fault() {
   fault.call = kCalls[below(std::size(kCalls))];
   fault.about = pod->uid;
   fault.error = Error(ErrorKind::exhausted, "no space left on device");
+  if (fault.call == "expand_volume" && fault.kind == FakeFault::Kind::fails && chance(60)) {
+    fault.error = Error(ErrorKind::invalid, "the driver does not make it larger");
+  }
   if (chance(15)) {
     // The disk is full for what the agent keeps of its own.
     static const char* const kOwn[] = {"save_checkpoint", "write_image_file", "remove_image_file", "read_image_file"};
@@ -309,7 +316,8 @@ void Inputs::disk_fault() {
   const bool about_all = fault.call == "pod_directories" || fault.call == "remove_orphan_logs" ||
                          fault.call == "list_cgroups" || fault.call == "read_host_file" ||
                          fault.call == "stage_volume" || fault.call == "unstage_volume" ||
-                         fault.call == "find_volumes" || fault.call == "read_claim";
+                         fault.call == "find_volumes" || fault.call == "read_claim" || fault.call == "expand_volume" ||
+                         fault.call == "patch_claim";
   if (about_all) fault.about.clear();
   // Every pod waits for these; until one that hangs comes back, for minutes.
   if (fault.call == "find_volumes") fault.kind = FakeFault::Kind::fails;

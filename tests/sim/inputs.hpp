@@ -35,6 +35,8 @@ class Inputs {
   void begin();  // what is there from the start
   void act();
   void end_faults();
+  // The controller of disks does its part.
+  void control_claims();
   // How long until the next act.
   base::Duration pause();
 
@@ -70,6 +72,7 @@ class Inputs {
   void remove_config_map();
   void write_login();
   void remove_login();
+  void grow_claim();
   void write_manifest();
   void write_manifest_again(const std::string& file);
   void remove_manifest();

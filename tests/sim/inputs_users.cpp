@@ -235,6 +235,23 @@ void Inputs::remove_login() {
   (void)world_.api.remove<api::core::Secret>(kNamespace, kLogin).ok();
 }
 
+void Inputs::grow_claim() {
+  // One that is mounted, if there is one.
+  std::vector<const char*> candidates;
+  for (const char* name : kClaims) {
+    if (world_.disk.node_volumes.shows(device_of(pv_of(name)))) candidates.push_back(name);
+  }
+  if (candidates.empty() || chance(20)) candidates.assign(kClaims.begin(), kClaims.end());
+  const char* claim = candidates[below(candidates.size())];
+  tell("wants more of claim " + std::string(claim));
+  world_.disk.claims.ask_for_more(claim, static_cast<std::int64_t>(1 + below(3)));
+  if (chance(50)) world_.disk.claims.control(claim);
+}
+
+void Inputs::control_claims() {
+  for (const char* claim : kClaims) world_.disk.claims.control(claim);
+}
+
 // The control pod comes, or goes.
 void Inputs::control_pod() {
   const auto present = world_.api.get<api::Pod>(kNamespace, kControl);

@@ -120,11 +120,13 @@ class VolumesKept final : public Invariant {
   explicit VolumesKept(View view)
       : Invariant("volumes-kept",
                   "what runs keeps its volumes, and a volume of the node is staged before and longer than any pod has "
-                  "it (contract 04 §16, §22)"),
+                  "it, and is as large as its claim says (contract 04 §16, §22, §24)"),
         view_(view) {}
   void after_step() override {
     const VolumesOnNode& volumes = view_.world.disk.node_volumes;
     if (!volumes.violations.empty()) violated(volumes.violations.front());
+    const ClaimsOfCluster& claims = view_.world.disk.claims;
+    if (!claims.violations.empty()) violated(claims.violations.front());
     if (std::exchange(losses_, volumes.losses) == volumes.losses) return;
     for (const auto& [uid, pod] : view_.ledger.pods()) {
       if (pod.any_running() && !volumes.all_of(pod.pod)) violated("pod " + pod.name + " " + uid + " runs without them");

@@ -150,10 +150,10 @@ api::Pod make_pod(const std::string& name, base::Random& random) {
     use_volume(spec, "scratch");
   }
   if (chance(random, 25)) {
-    static const char* const kClaims[] = {"a", "b", "c"};
     auto& volume = *spec.add_volumes();
     volume.set_name("claimed");
-    volume.mutable_volumesource()->mutable_persistentvolumeclaim()->set_claimname(kClaims[below(random, 3)]);
+    volume.mutable_volumesource()->mutable_persistentvolumeclaim()->set_claimname(
+        kClaims[below(random, kClaims.size())]);
     use_volume(spec, "claimed");
   }
   return pod;

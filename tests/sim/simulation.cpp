@@ -262,6 +262,8 @@ void Simulation::come_to_rest() {
   while (!failed() && !settled() && world_.timeline.now() < end) {
     run_for(10s);
     if (!agent_) start_agent();
+    // What the node gave up its controller hands to it anew.
+    inputs_.control_claims();
   }
   if (!failed() && !settled()) {
     fail("settles", why_unsettled(), "after faults stop, actual = desired within a bounded time");
@@ -302,6 +304,10 @@ std::string Simulation::why_unsettled() {
     if (pod.deletion_asked && !pod.gone) return about + "is still in the API";
     if (pod.gone && world_.cri.knows(uid)) return about + "is still in the runtime";
     if (pod.gone && agent_->engine().workers().worker(uid) != nullptr) return about + "still has a worker";
+  }
+  for (const char* claim : kClaims) {
+    if (!world_.disk.node_volumes.shows(device_of(pv_of(claim)))) continue;
+    if (const std::string lacks = world_.disk.claims.lacks(claim); !lacks.empty()) return lacks;
   }
   return "";
 }

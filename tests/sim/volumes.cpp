@@ -12,6 +12,8 @@ namespace {
 constexpr char kLocal[] = "sim/local";
 constexpr char kDriver[] = "sim/driver";
 
+using Expanded = volume::ExpandResult::Outcome;
+
 // What the world answers when a call has failed before it took effect; anything else may have.
 VolumeStatus outcome_of(Status done) {
   if (done.ok()) return VolumeStatus();
@@ -68,6 +70,7 @@ class DriverPlugin final : public volume::VolumePlugin {
   Task<volume::VolumeResult<volume::VolumeManner>> manner(volume::VolumeSpec spec) override {
     volume::VolumeManner manner;
     if (spec.pv != nullptr) manner.device = device_of(spec.name);
+    manner.expands = spec.pv != nullptr;
     manner.repeats = spec.pv == nullptr;
     co_return manner;
   }
@@ -100,35 +103,24 @@ class DriverPlugin final : public volume::VolumePlugin {
         disk_.visit("tear_down_volume", about, disk_.node_volumes.tear_down(order.uid, order.name)));
     co_return outcome_of(std::move(done));
   }
+  Task<volume::ExpandResult> expand(volume::ExpandOrder order) override {
+    const std::string pv = order.spec.name;
+    if (disk_.node_volumes.staged.count(order.manner.device) == 0) {
+      disk_.node_volumes.violations.push_back(pv + " is made larger, and is not staged");
+    }
+    auto done = co_await wire_.call(disk_.visit("expand_volume", pv, disk_.claims.expand(pv, order.size)));
+    if (done.ok()) co_return volume::ExpandResult();
+    // What has failed for sure has not taken effect; of the rest the driver cannot say.
+    const bool final = done.error().kind() == ErrorKind::invalid;
+    co_return volume::ExpandResult{final ? Expanded::failed : Expanded::uncertain, done.error()};
+  }
 
  private:
   Wire& wire_;
   Disk& disk_;
 };
 
-Task<Result<volume::VolumeSpec::ClaimPtr>> make_claim(std::string ns, std::string name) {
-  auto claim = std::make_shared<api::core::PersistentVolumeClaim>();
-  claim->mutable_metadata()->set_namespace_(ns);
-  claim->mutable_metadata()->set_name(name);
-  claim->mutable_metadata()->set_uid("claim-" + name);
-  claim->mutable_spec()->set_volumename(pv_of(name));
-  claim->mutable_status()->set_phase("Bound");
-  co_return claim;
-}
-
-Task<Result<volume::VolumeSpec::PvPtr>> make_pv(std::string name) {
-  auto pv = std::make_shared<api::core::PersistentVolume>();
-  pv->mutable_metadata()->set_name(name);
-  pv->mutable_spec()->set_volumemode("Filesystem");
-  pv->mutable_spec()->add_accessmodes("ReadWriteMany");
-  pv->mutable_spec()->mutable_claimref()->set_uid("claim-" + name.substr(name.find('-') + 1));
-  co_return pv;
-}
-
 }  // namespace
-
-std::string pv_of(const std::string& claim) { return "pv-" + claim; }
-std::string device_of(const std::string& pv) { return std::string(kDriver) + "/" + pv; }
 
 // --- The node ---
 
@@ -233,14 +225,17 @@ class SimVolumes::Claims final : public volume::VolumeCluster {
  public:
   Claims(Wire& wire, Disk& disk) : wire_(wire), disk_(disk) {}
   Task<Result<volume::VolumeSpec::ClaimPtr>> claim(std::string ns, std::string name) override {
-    return wire_.call(disk_.visit("read_claim", name, make_claim(std::move(ns), name)));
+    return wire_.call(disk_.visit("read_claim", name, disk_.claims.claim(std::move(ns), name)));
   }
   Task<Result<volume::VolumeSpec::PvPtr>> persistent_volume(std::string name) override {
-    return wire_.call(disk_.visit("read_claim", name, make_pv(name)));
+    return wire_.call(disk_.visit("read_claim", name, disk_.claims.persistent_volume(name)));
   }
-  Task<Result<volume::VolumeSpec::ClaimPtr>> patch_claim_status(volume::VolumeSpec::ClaimPtr,
-                                                                api::core::PersistentVolumeClaim, bool) override {
-    co_return Error(ErrorKind::internal, "no claim of this world grows");
+  Task<Result<volume::VolumeSpec::ClaimPtr>> patch_claim_status(volume::VolumeSpec::ClaimPtr now,
+                                                                api::core::PersistentVolumeClaim wanted,
+                                                                bool only_unchanged) override {
+    const std::string name = now->metadata().name();
+    return wire_.call(
+        disk_.visit("patch_claim", name, disk_.claims.patch_status(std::move(now), std::move(wanted), only_unchanged)));
   }
   Task<Result<NodePtr>> read_node() override { co_return NodePtr(); }
   NodePtr node() const override { return nullptr; }

@@ -15,6 +15,7 @@
 
 #include "agent/sync/events.hpp"
 #include "agent/sync/pod_resources.hpp"
+#include "tests/sim/claims.hpp"
 #include "tests/sim/wire.hpp"
 #include "volume/manager/manager.hpp"
 
@@ -46,10 +47,6 @@ class VolumesOnNode {
   base::Task<Result<volume::FoundVolumes>> find();
   base::Task<Result<std::vector<volume::DeviceOrder>>> find_devices();
 };
-
-// NAME of the volume that a claim leads to, and its device.
-std::string pv_of(const std::string& claim);
-std::string device_of(const std::string& pv);
 
 class SimVolumes final : public agent::PodVolumes {
  public:

@@ -11,6 +11,8 @@ World::World(std::uint64_t seed) : random(seed) {
   api.keep_log(false);
   cri.has_events = true;
   disk.node_volumes.tell = [this](const std::string& text) { story.tell("volumes", text); };
+  disk.claims.tell = [this](const std::string& text) { story.tell("claims", text); };
+  disk.claims.old_controller = random() % 5 == 0;
   cri.runtime_status.handlers.front().user_namespaces = true;
 }
 

@@ -82,6 +82,11 @@ class DiskPlugin : public VolumePlugin {
   // Where the device is that a pod's link is to lead to.
   virtual std::string device(const MountOrder& order) const = 0;
 
+  // Where a pod's mount that was found may be; empty when none was. What is there is not looked at any more: its server
+  // may have gone meanwhile.
+  std::string found_place(const MountOrder& order) const;
+  static bool is_there(const std::string& found_place, Mounts& mounts);
+
   base::Task<Result<PodMounted>> bind(MountOrder order, std::shared_ptr<FsGroupProgress> progress);
   base::Task<Status> map(MountOrder order);
   base::Task<Status> unmap(TearDownOrder order);
@@ -109,6 +114,7 @@ class LocalVolumePlugin final : public DiskPlugin {
   base::Task<ExpandResult> expand(ExpandOrder order) override;
 
  private:
+  static std::function<bool(Mounts&)> there(std::string found_place);
   PodMountOf pod_mount(const MountOrder& order) const override;
   bool is_read_only(const VolumeSpec& spec) const override { return spec.read_only; }
   bool tells_of_walks() const override { return true; }

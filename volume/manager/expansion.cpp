@@ -101,6 +101,8 @@ ExpansionVerdict judge_expansion(const Expansion& plan, const ExpandResult& resu
   if (!out.refused) out.error = result.error;
   if (result.outcome == Outcome::uncertain || plan.old_controller) return out;
   out.failed_for_good = true;
+  // A claim that another node has done says nothing of this one.
+  if (plan.claim_done) return out;
   out.tell = result.outcome == Outcome::infeasible || plan.give_up ? Tell::infeasible : Tell::failed;
   return out;
 }

@@ -148,7 +148,11 @@ base::Task<Result<VolumeManager::Resolved>> VolumeManager::resolve_one(api::PodP
 void VolumeManager::want_all(Pod& pod, const api::PodPtr& wanted, AllResolved resolved) {
   for (auto& [outer, one] : resolved) {
     MountPtr& mount = pod.mounts[key_of(one.plugin->name(), one.spec.name)];
-    if (mount == nullptr) mount = std::make_shared<Mount>(base_.loop, *one.plugin);
+    if (mount == nullptr) {
+      mount = std::make_shared<Mount>(base_.loop, *one.plugin);
+      mount->restored = forget_lost(pod.uid, *one.plugin, one.spec.name);
+      if (mount->restored) mount->state = State::uncertain;
+    }
     take(*mount, pod.uid, std::move(one));
     pod.volumes[outer] = mount;
   }

@@ -128,6 +128,8 @@ class VolumeManager {
   void take_up(VolumePlugin& plugin, const DeviceOrder& found);
   base::Task<void> clean_lost(std::string uid);
   bool has_lost(const std::string& uid) const;
+  // What is wanted again is its own task's to take off. Whether there was such a one.
+  bool forget_lost(const std::string& uid, const VolumePlugin& plugin, const std::string& name);
 
   // --- Wanting (manager.cpp) ---
   base::Task<AllResolved> resolve_all(PodRecord pod, api::PodPtr wanted, std::vector<std::string> outer);

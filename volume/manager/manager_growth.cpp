@@ -144,17 +144,19 @@ base::Task<bool> VolumeManager::grow(DevicePtr device) {
   const base::SteadyTime begun = base_.clock.steady_now();
   Status done;
   bool waits = false;
+  bool tried = true;
   const auto claim = co_await cluster.claim(meta.namespace_(), meta.name());
   if (claim.ok()) {
     const ExpansionFacts facts{**pv, **claim, device->size, false, device->growth_failed};
     const Expansion plan = plan_expansion(facts);
     if (plan.step == Expansion::Step::settled) device->size = plan.size;
     waits = plan.step == Expansion::Step::wait;
+    tried = plan.step == Expansion::Step::expand;
     if (plan.step == Expansion::Step::expand) done = co_await expand(mount, mount->result.path, *claim, plan);
   } else {
     done = claim.error().wrap("mountVolume.NodeExpandVolume get PVC failed");
   }
-  count(*mount, "volume_fs_resize", begun, !done.ok());
+  if (tried) count(*mount, "volume_fs_resize", begun, !done.ok());
   if (done.ok()) co_return waits;
   base_.log.info("A volume of the node does not grow", {{"volume", mount->name}, {"err", done.error()}});
   if (base_.hooks.event) {

@@ -28,17 +28,17 @@ base::Task<Status> VolumeManager::look_around() {
     base_.log.warning("A volume's directory cannot be read", {{"path", path.path}, {"err", path.error}});
   }
   const std::vector<FoundVolume> volumes = std::move(found->volumes);
+  std::uint64_t errors = 0;
   for (std::size_t i = 0; i < volumes.size(); ++i) {
-    ++metrics_.reconstructed;
     VolumePlugin* plugin = plugin_named(volumes[i].plugin);
     if (plugin == nullptr) {
-      ++metrics_.reconstruct_errors;
+      ++errors;
       continue;
     }
     auto manner = co_await plugin->manner_of_found(volumes[i]);
     if (!manner.ok()) {
       base_.log.warning("A volume of before cannot be taken up", {{"path", volumes[i].path}, {"err", manner.error()}});
-      ++metrics_.reconstruct_errors;
+      ++errors;
       lost_.push_back({plugin, volumes[i]});
       continue;
     }
@@ -49,6 +49,9 @@ base::Task<Status> VolumeManager::look_around() {
     if (!devices.ok()) co_return devices.error();
     for (const auto& order : *devices) take_up(*plugins_[i], order);
   }
+  // Only of the look that was the last.
+  metrics_.reconstructed += volumes.size();
+  metrics_.reconstruct_errors += errors;
   co_return Status();
 }
 
@@ -90,6 +93,12 @@ base::Task<void> VolumeManager::await_restored() {
 
 bool VolumeManager::has_lost(const std::string& uid) const {
   return std::any_of(lost_.begin(), lost_.end(), [&](const Lost& lost) { return lost.found.uid == uid; });
+}
+
+bool VolumeManager::forget_lost(const std::string& uid, const VolumePlugin& plugin, const std::string& name) {
+  return std::erase_if(lost_, [&](const Lost& lost) {
+           return lost.plugin == &plugin && lost.found.uid == uid && lost.found.name == name;
+         }) > 0;
 }
 
 // contract 04 §16: what could not be taken up is unmounted once, when its pod has ended.

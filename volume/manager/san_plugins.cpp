@@ -183,11 +183,24 @@ Error no_place(const DeviceOrder& order) {
   return Error(ErrorKind::internal, "where " + order.device + " was mounted is not known");
 }
 
+// The SELinux contexts that they are mounted with; where the table cannot be read they are not known.
+void see_contexts(std::vector<DeviceOrder>& all, Mounts& mounts) {
+  if (all.empty()) return;
+  const auto table = mounts.entries();
+  if (!table.ok()) return;
+  for (DeviceOrder& order : all) {
+    if (order.block) continue;
+    for (const MountEntry& entry : *table) {
+      if (entry.path == order.place) order.context = context_in(entry.super_options);
+    }
+  }
+}
+
 // Not coroutines: closures are made outside of those.
 base::Task<Result<std::vector<DeviceOrder>>> find_iscsi_devices(const DiskHost& host) {
   return host.work.on_device<std::vector<DeviceOrder>>(
       "find iSCSI disks of the node", "iscsi", kDetachLimit,
-      [root = host.work.root()](Mounts&) -> Result<std::vector<DeviceOrder>> {
+      [root = host.work.root()](Mounts& mounts) -> Result<std::vector<DeviceOrder>> {
         std::vector<DeviceOrder> all;
         const std::string top = plugin_dir(root, iscsi_plugin);
         for (const bool block : {false, true}) {
@@ -201,13 +214,14 @@ base::Task<Result<std::vector<DeviceOrder>>> find_iscsi_devices(const DiskHost& 
             }
           }
         }
+        see_contexts(all, mounts);
         return all;
       });
 }
 base::Task<Result<std::vector<DeviceOrder>>> find_fc_devices(const DiskHost& host) {
   return host.work.on_device<std::vector<DeviceOrder>>(
       "find Fibre Channel disks of the node", "fc", kDetachLimit,
-      [root = host.work.root()](Mounts&) -> Result<std::vector<DeviceOrder>> {
+      [root = host.work.root()](Mounts& mounts) -> Result<std::vector<DeviceOrder>> {
         std::vector<DeviceOrder> all;
         const std::string top = plugin_dir(root, fc_plugin);
         for (const bool block : {false, true}) {
@@ -219,6 +233,7 @@ base::Task<Result<std::vector<DeviceOrder>>> find_fc_devices(const DiskHost& hos
             all.push_back(std::move(order));
           }
         }
+        see_contexts(all, mounts);
         return all;
       });
 }

@@ -68,6 +68,19 @@ SELinuxHost read_selinux(const std::string& etc, const std::string& sys) {
   return host;
 }
 
+std::string context_in(std::string_view options) {
+  constexpr std::string_view kName = "context=";
+  for (std::size_t at = 0; (at = options.find(kName, at)) != std::string_view::npos; ++at) {
+    if (at != 0 && options[at - 1] != ',') continue;  // fscontext=, rootcontext=
+    std::string_view value = options.substr(at + kName.size());
+    // A level has commas of its own, within quotes then.
+    const bool quoted = value.starts_with('"');
+    if (quoted) value.remove_prefix(1);
+    return std::string(value.substr(0, value.find(quoted ? '"' : ',')));
+  }
+  return {};
+}
+
 std::string context_of(const api::core::SELinuxOptions& options, const std::string& file_context) {
   // user:role:type:level, the level with colons of its own.
   std::vector<std::string> parts;

@@ -30,6 +30,9 @@ std::string file_context_of(std::string_view lxc_contexts);
 Result<std::string> mount_context(const VolumeSpec& spec, const SELinuxHost& host);
 std::string context_of(const api::core::SELinuxOptions& options, const std::string& file_context);
 
+// The context that a mount has, by its options in the mount table ("rw,context=\"...\""); empty: it has none.
+std::string context_in(std::string_view super_options);
+
 // The mount option.
 inline std::string context_option(const std::string& context) { return "context=\"" + context + "\""; }
 

@@ -91,7 +91,8 @@ class BusyNode {
     RejectionCounters rejections;
     rejections.count({"OutOfcpu", ""});
     base::CountsBy<1> preemptions{{{"cpu"}, 1}};
-    collect_admission(rejections, preemptions, page);
+    base::CountsBy<1> late{{{"VolumeAttachmentLimitExceeded"}, 1}};
+    collect_admission(rejections, late, preemptions, page);
     collect_startup(NodeStartup(), base::SystemTime(), base::SystemTime(), page);
   }
 

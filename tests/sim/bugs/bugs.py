@@ -124,4 +124,12 @@ BUGS = [
         "if (mount->device) start_device(mount->device);",
         "",
         "a disk stays staged on the node, and cannot be attached elsewhere"),
+    Bug("growth-told-too-soon", "volume/manager/expansion.cpp",
+        "if (result.outcome == Outcome::done) {",
+        "if (result.outcome == Outcome::done || result.outcome == Outcome::uncertain) {",
+        "a claim shows a size that its file system does not have"),
+    Bug("growth-not-tried-again", "volume/manager/manager_growth.cpp",
+        "if (verdict.settled) {",
+        "if (verdict.settled || verdict.error) {",
+        "a volume whose growth has failed once stays small"),
 ]

@@ -135,6 +135,16 @@ Reason judge_core(const ApiStore& store, const std::string& node, AccessAttribut
   return deny();
 }
 
+Reason judge_certificates(const std::string& node, const AccessAttributes& asked) {
+  if (asked.resource == "certificatesigningrequests") return only(asked, {"create", "get", "list", "watch"});
+  if (asked.resource == "clustertrustbundles") return reads(asked) ? allow() : deny();
+  if (asked.resource != "podcertificaterequests") return deny();
+  if (reads_many(asked) && !selects(asked, "spec.nodeName", node)) {
+    return deny("can only list/watch podcertificaterequests with spec.nodeName field selector");
+  }
+  return only(asked, {"create", "get", "list", "watch"});
+}
+
 Reason judge_node(const ApiStore& store, const std::string& node, const AccessAttributes& asked) {
   const std::string& what = asked.resource;
   if (asked.group.empty()) return judge_core(store, node, asked);
@@ -159,9 +169,7 @@ Reason judge_node(const ApiStore& store, const std::string& node, const AccessAt
     }
   }
   if (asked.group == "node.k8s.io" && what == "runtimeclasses") return reads(asked) ? allow() : deny();
-  if (asked.group == "certificates.k8s.io" && what == "certificatesigningrequests" && asked.subresource.empty()) {
-    return only(asked, {"create", "get", "list", "watch"});
-  }
+  if (asked.group == "certificates.k8s.io" && asked.subresource.empty()) return judge_certificates(node, asked);
   if (asked.group == "authentication.k8s.io" && what == "tokenreviews") return only(asked, {"create"});
   if (asked.group == "authorization.k8s.io") return only(asked, {"create"});
   if (asked.group == "events.k8s.io" && what == "events") return only(asked, {"create", "update", "patch"});

@@ -4,6 +4,7 @@
 #include "api/json_codec.hpp"
 #include "api/pod_validation.hpp"
 #include "api/proto/certificates_v1.pb.h"
+#include "api/proto/certificates_v1beta1.pb.h"
 #include "api/time.hpp"
 #include "tests/support/api/fake_api_admission.hpp"
 #include "tests/support/api/fake_api_backend.hpp"
@@ -128,6 +129,8 @@ Refusal ApiBackend::prepare_new(const ApiKind& kind, Message& object, const ApiU
     csr->mutable_spec()->clear_groups();
     for (const std::string& group : user.groups) csr->mutable_spec()->add_groups(group);
     return check_csr(kind, *csr);
+  } else if (auto* request = as<k8s::certificates::v1beta1::PodCertificateRequest>(object)) {
+    request->clear_status();
   }
   return std::nullopt;
 }
@@ -186,6 +189,11 @@ void ApiBackend::after_create(const ApiKind& kind, const ObjectPtr& object) {
   if (kind.is("certificatesigningrequests") && switches.sign) {
     const auto& csr = static_cast<const k8s::certificates::v1::CertificateSigningRequest&>(*object);
     NewObject answered = signer_->answer(csr, clock_.now());
+    if (answered != nullptr) store_.put(kind, std::move(answered));
+  }
+  if (kind.is("podcertificaterequests") && switches.sign) {
+    const auto& request = static_cast<const k8s::certificates::v1beta1::PodCertificateRequest&>(*object);
+    NewObject answered = signer_->answer(request, clock_.now());
     if (answered != nullptr) store_.put(kind, std::move(answered));
   }
 }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
 #include "tests/support/api/fake_api_wire.hpp"
 
@@ -30,22 +31,44 @@ const std::vector<Subresource>& subresources() {
   return all;
 }
 
-std::set<std::string> groups() {
-  std::set<std::string> out;
+struct GroupVersion {
+  std::string group;  // "": the core
+  std::string version;
+  std::string text() const { return group.empty() ? version : group + "/" + version; }
+  std::string path() const { return group.empty() ? "api/" + version : "apis/" + text(); }
+  bool has(const ApiKind& kind) const { return kind.resource.group == group && kind.resource.version == version; }
+  bool operator<(const GroupVersion& other) const {
+    return std::tie(group, version) < std::tie(other.group, other.version);
+  }
+};
+
+// By group, the stable version of each first.
+std::set<GroupVersion> group_versions() {
+  std::set<GroupVersion> out;
   for (const ApiKind& kind : api_kinds()) {
-    if (!kind.resource.group.empty()) out.emplace(kind.resource.group);
+    out.insert({std::string(kind.resource.group), std::string(kind.resource.version)});
   }
   return out;
 }
 
+// Null when there is no such group.
 Json group_entry(const std::string& group) {
-  const Json version = {{"groupVersion", group + "/v1"}, {"version", "v1"}};
-  return {{"name", group}, {"versions", Json::array({version})}, {"preferredVersion", version}};
+  Json versions = Json::array();
+  for (const GroupVersion& each : group_versions()) {
+    if (each.group == group) versions.push_back({{"groupVersion", each.text()}, {"version", each.version}});
+  }
+  if (versions.empty()) return nullptr;
+  const Json preferred = versions.front();
+  return {{"name", group}, {"versions", versions}, {"preferredVersion", preferred}};
 }
 
 Json group_list() {
+  std::set<std::string> groups;
+  for (const GroupVersion& each : group_versions()) {
+    if (!each.group.empty()) groups.insert(each.group);
+  }
   Json list = Json::array();
-  for (const std::string& group : groups()) list.push_back(group_entry(group));
+  for (const std::string& group : groups) list.push_back(group_entry(group));
   return {{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", list}};
 }
 
@@ -61,10 +84,10 @@ Json resource_entry(const ApiKind& kind) {
   return out;
 }
 
-Json resource_list(const std::string& group) {
+Json resource_list(const GroupVersion& which) {
   Json resources = Json::array();
   for (const ApiKind& kind : api_kinds()) {
-    if (kind.resource.group != group) continue;
+    if (!which.has(kind)) continue;
     resources.push_back(resource_entry(kind));
     const std::string plural(kind.resource.plural);
     if (kind.status) {
@@ -89,29 +112,26 @@ Json resource_list(const std::string& group) {
       resources.push_back(entry);
     }
   }
-  return {{"kind", "APIResourceList"},
-          {"apiVersion", "v1"},
-          {"groupVersion", group.empty() ? "v1" : group + "/v1"},
-          {"resources", resources}};
+  return {{"kind", "APIResourceList"}, {"apiVersion", "v1"}, {"groupVersion", which.text()}, {"resources", resources}};
 }
 
 Json openapi_root() {
-  Json paths = {{"api/v1", {{"serverRelativeURL", "/openapi/v3/api/v1"}}}};
-  for (const std::string& group : groups()) {
-    paths["apis/" + group + "/v1"] = {{"serverRelativeURL", "/openapi/v3/apis/" + group + "/v1"}};
+  Json paths = Json::object();
+  for (const GroupVersion& each : group_versions()) {
+    paths[each.path()] = {{"serverRelativeURL", "/openapi/v3/" + each.path()}};
   }
   return {{"paths", paths}};
 }
 
 // Enough for clients that look whether PATCH takes fieldValidation.
-Json openapi_group(const std::string& group) {
+Json openapi_group(const GroupVersion& which) {
   Json paths = Json::object();
   for (const ApiKind& kind : api_kinds()) {
-    if (kind.resource.group != group) continue;
+    if (!which.has(kind)) continue;
     const std::string path = kube::path_of(kind.resource, "NAMESPACE", "NAME");
     const Json parameters =
         Json::array({Json{{"name", "fieldValidation"}, {"in", "query"}}, Json{{"name", "dryRun"}, {"in", "query"}}});
-    const Json gvk = {{"group", group}, {"kind", kind.kind}, {"version", "v1"}};
+    const Json gvk = {{"group", which.group}, {"kind", kind.kind}, {"version", which.version}};
     paths[path]["patch"] = {
         {"parameters", parameters}, {"responses", Json::object()}, {"x-kubernetes-group-version-kind", gvk}};
   }
@@ -132,11 +152,10 @@ std::string without_slash(std::string path) {
   return path;
 }
 
-// The group of "/PREFIX/apis/GROUP/v1" or "/PREFIX/api/v1"; nullopt for anything else.
-std::optional<std::string> group_in(const std::string& path, const std::string& prefix) {
-  if (path == prefix + "/api/v1") return "";
-  for (const std::string& group : groups()) {
-    if (path == prefix + "/apis/" + group + "/v1") return group;
+// That of "/PREFIX/apis/GROUP/VERSION" or "/PREFIX/api/VERSION"; nullopt for anything else.
+std::optional<GroupVersion> version_in(const std::string& path, const std::string& prefix) {
+  for (const GroupVersion& each : group_versions()) {
+    if (path == prefix + "/" + each.path()) return each;
   }
   return std::nullopt;
 }
@@ -171,11 +190,10 @@ ApiAnswer serve_discovery(const ApiRequest& request, const RequestInfo& info, co
   }
   if (path == "/apis") return json_answer(group_list());
   if (path == "/openapi/v3") return json_answer(openapi_root());
-  if (const auto group = group_in(path, "")) return json_answer(resource_list(*group));
-  if (const auto group = group_in(path, "/openapi/v3")) return json_answer(openapi_group(*group));
-  for (const std::string& group : groups()) {
-    if (path != "/apis/" + group) continue;
-    Json entry = group_entry(group);
+  if (const auto which = version_in(path, "")) return json_answer(resource_list(*which));
+  if (const auto which = version_in(path, "/openapi/v3")) return json_answer(openapi_group(*which));
+  const std::string group = path.starts_with("/apis/") ? path.substr(6) : "";
+  if (Json entry = group_entry(group); !group.empty() && !entry.is_null()) {
     entry["kind"] = "APIGroup";
     entry["apiVersion"] = "v1";
     return json_answer(entry);

@@ -4,6 +4,7 @@
 #include "api/proto/authentication_v1.pb.h"
 #include "api/proto/authorization_v1.pb.h"
 #include "api/proto/certificates_v1.pb.h"
+#include "api/proto/certificates_v1beta1.pb.h"
 #include "api/proto/coordination_v1.pb.h"
 #include "api/proto/node_v1.pb.h"
 #include "api/proto/resource_v1.pb.h"
@@ -64,6 +65,8 @@ std::vector<ApiKind> make_table() {
       answered_only(kind<k8s::authentication::v1::TokenReview>("tokenreview")),
       answered_only(kind<k8s::authorization::v1::SubjectAccessReview>("subjectaccessreview")),
       with_status(kind<k8s::certificates::v1::CertificateSigningRequest>("certificatesigningrequest", {"csr"})),
+      kind<k8s::certificates::v1beta1::ClusterTrustBundle>("clustertrustbundle"),
+      with_status(kind<k8s::certificates::v1beta1::PodCertificateRequest>("podcertificaterequest")),
       kind<k8s::coordination::v1::Lease>("lease"),
       kind<k8s::node::v1::RuntimeClass>("runtimeclass"),
       with_status(kind<k8s::resource::v1::ResourceClaim>("resourceclaim")),

@@ -25,6 +25,7 @@ const std::map<std::string_view, std::vector<std::string_view>>& offered_fields(
       {"secrets", {"type"}},
       {"services", {"spec.clusterIP", "spec.type"}},
       {"certificatesigningrequests", {"spec.signerName"}},
+      {"podcertificaterequests", {"spec.nodeName", "spec.signerName", "spec.podName"}},
       {"resourceslices", {"spec.nodeName", "spec.driver"}},
   };
   return table;

@@ -19,6 +19,7 @@ namespace keelson::fakes {
 namespace {
 
 using Csr = k8s::certificates::v1::CertificateSigningRequest;
+using PodRequest = k8s::certificates::v1beta1::PodCertificateRequest;
 
 using kube::openssl::to_pem;
 using Bio = kube::openssl::BioPtr;
@@ -30,6 +31,7 @@ using AltNames = kube::openssl::NamesPtr;
 
 constexpr std::chrono::seconds kBackdate{300};
 constexpr std::chrono::hours kLifetime{365 * 24};
+constexpr std::chrono::hours kPodLifetime{24};  // when the request names none
 
 void set_times(X509* certificate, base::SystemTime from, base::SystemTime to) {
   ASN1_TIME_set(X509_getm_notBefore(certificate), base::SystemTime::clock::to_time_t(from));
@@ -56,6 +58,13 @@ void add_extension(X509* certificate, X509* issuer, int nid, const char* value) 
 Request read_request(const std::string& pem) {
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   Request out(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  return out;
+}
+
+Request read_stub(const std::string& der) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
+  Request out(d2i_X509_REQ(nullptr, &bytes, static_cast<long>(der.size())));
   ERR_clear_error();
   return out;
 }
@@ -191,6 +200,7 @@ struct FakeApiSigner::Keys {
   Cert certificate;
 
   std::string sign(X509_REQ* request, const Csr& csr, base::SystemTime now) const;
+  std::string sign(X509_REQ* request, const PodRequest& wanted, base::SystemTime from, base::SystemTime to) const;
 };
 
 FakeApiSigner::Keys::Keys(base::SystemTime now) : key(EVP_EC_gen("P-256")), certificate(X509_new()) {
@@ -252,6 +262,62 @@ std::string FakeApiSigner::Keys::sign(X509_REQ* request, const Csr& csr, base::S
   if (names != nullptr) X509_add1_ext_i2d(out, NID_subject_alt_name, names.get(), 0, 0);
   X509_sign(out, key.get(), EVP_sha256());
   return to_pem(out);
+}
+
+std::string FakeApiSigner::Keys::sign(X509_REQ* request, const PodRequest& wanted, base::SystemTime from,
+                                      base::SystemTime to) const {
+  const Cert made(X509_new());
+  X509* out = made.get();
+  X509_set_version(out, X509_VERSION_3);
+  set_random_serial(out);
+  const std::string name = "system:serviceaccount:" + wanted.metadata().namespace_() + ":" +
+                           wanted.spec().serviceaccountname() + ":" + wanted.spec().podname();
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(out), "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_set_issuer_name(out, X509_get_subject_name(certificate.get()));
+  set_times(out, from, to);
+  X509_set_pubkey(out, X509_REQ_get0_pubkey(request));
+  add_extension(out, certificate.get(), NID_key_usage, "critical,digitalSignature");
+  add_extension(out, certificate.get(), NID_ext_key_usage, "clientAuth");
+  add_extension(out, certificate.get(), NID_basic_constraints, "critical,CA:FALSE");
+  X509_sign(out, key.get(), EVP_sha256());
+  return to_pem(out);
+}
+
+NewObject FakeApiSigner::answer(const PodRequest& asked, base::SystemTime now) const {
+  const std::string& signer = asked.spec().signername();
+  if (signer != kPodSigner && signer != kDenyingSigner) return nullptr;
+  auto out = std::make_unique<PodRequest>(asked);
+  auto& status = *out->mutable_status();
+  auto& condition = *status.add_conditions();
+  condition.set_status("True");
+  *condition.mutable_lasttransitiontime() = api::make_time(now);
+  if (signer == kDenyingSigner) {
+    condition.set_type("Denied");
+    condition.set_reason("Nobody");
+    condition.set_message("this signer signs nothing");
+    return out;
+  }
+  const Request request = read_stub(asked.spec().stubpkcs10request());
+  if (request == nullptr || X509_REQ_verify(request.get(), X509_REQ_get0_pubkey(request.get())) != 1) {
+    ERR_clear_error();
+    condition.set_type("Failed");
+    condition.set_reason("BadRequest");
+    condition.set_message("the stub is no request that its own key has signed");
+    return out;
+  }
+  condition.set_type("Issued");
+  condition.set_reason("Issued");
+  const auto lifetime = asked.spec().has_maxexpirationseconds()
+                            ? std::chrono::seconds(asked.spec().maxexpirationseconds())
+                            : std::chrono::seconds(kPodLifetime);
+  const base::SystemTime from = now - kBackdate;
+  const base::SystemTime to = from + lifetime;
+  status.set_certificatechain(keys_->sign(request.get(), asked, from, to));
+  *status.mutable_notbefore() = api::make_time(from);
+  *status.mutable_beginrefreshat() = api::make_time(from + lifetime / 2);
+  *status.mutable_notafter() = api::make_time(to);
+  return out;
 }
 
 NewObject FakeApiSigner::answer(const Csr& csr, base::SystemTime now) const {

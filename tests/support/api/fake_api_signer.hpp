@@ -11,6 +11,7 @@
 #include <string>
 
 #include "api/proto/certificates_v1.pb.h"
+#include "api/proto/certificates_v1beta1.pb.h"
 #include "base/clock.hpp"
 #include "tests/support/api/fake_api.hpp"
 #include "tests/support/api/fake_api_failure.hpp"
@@ -20,6 +21,9 @@ namespace keelson::fakes {
 
 inline constexpr const char* kClientSigner = "kubernetes.io/kube-apiserver-client-kubelet";
 inline constexpr const char* kServingSigner = "kubernetes.io/kubelet-serving";
+// Of certificates of pods: one that signs all, one that denies all.
+inline constexpr const char* kPodSigner = "keelson.test/pods";
+inline constexpr const char* kDenyingSigner = "keelson.test/nobody";
 
 // The shape checks of creation and, for nodes, that the name in it is their own.
 Refusal check_csr(const ApiKind& kind, const k8s::certificates::v1::CertificateSigningRequest& csr);
@@ -34,6 +38,7 @@ class FakeApiSigner {
   std::string server_version() const { return "v1.36.2"; }
   // The request approved and signed, or with the condition that says why not; null when no signer of ours is named.
   NewObject answer(const k8s::certificates::v1::CertificateSigningRequest& csr, base::SystemTime now) const;
+  NewObject answer(const k8s::certificates::v1beta1::PodCertificateRequest& request, base::SystemTime now) const;
   // The same for one that somebody approved; null when it is not approved or has its certificate.
   NewObject sign_approved(const google::protobuf::Message& csr, base::SystemTime now) const;
 

@@ -138,6 +138,8 @@ TEST(Expansion, EndsAsItsDriverSays) {
       {"never to that size", Outcome::infeasible, false, false, "for-good infeasible error"},
       {"failed", Outcome::failed, false, false, "for-good failed error"},
       {"failed, an old controller", Outcome::failed, true, false, "error"},
+      {"failed here, and the claim is done", Outcome::failed, false, true, "for-good error"},
+      {"never here, and the claim is done", Outcome::infeasible, false, true, "for-good error"},
       {"it may be under way", Outcome::uncertain, false, false, "error"},
   };
   for (const Row& row : rows) {

@@ -293,5 +293,28 @@ TEST_F(ManagerTest, WhatWasFoundIsTakenUpByItsPodOrTakenOff) {
   EXPECT_THAT(told(), ElementsAre("clear u1", "unmount a for u1", "sweep u1"));
 }
 
+TEST_F(ManagerTest, WhatCouldNotBeTakenUpAndIsWantedAgainIsTakenOffByItsOwnTaskAlone) {
+  end();
+  FoundVolume unknown{.uid = "u1", .plugin = "test/disk", .name = "unknown", .path = "/z"};
+  disk_.found.volumes = {unknown};
+  disk_.find_fails = 1;
+  restores_ = false;
+  begin();
+  base::spawn(gate_, "restore", manager_->restore());
+  clock_.advance(1s);
+  EXPECT_EQ(metrics_.reconstructed, 1u);
+  EXPECT_EQ(metrics_.reconstruct_errors, 1u);
+  auto pod = make_pod("u1");
+  add_volume(*pod, "unknown");
+  plugin_->fail("mount unknown for u1", error(Outcome::final, "no"));
+  (void)mount(pod);
+  EXPECT_TRUE(plugin_->orders.back().restored);
+  EXPECT_TRUE(manager_->holds("u1")) << "something of it may be there still";
+  told();
+  ASSERT_TRUE((*unmount("u1"))->ok());
+  EXPECT_THAT(told(), ElementsAre("clear u1", "unmount unknown for u1", "sweep u1"));
+  EXPECT_EQ(metrics_.force_cleaned, 0u);
+}
+
 }  // namespace
 }  // namespace keelson::volume

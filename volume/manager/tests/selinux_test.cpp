@@ -98,6 +98,16 @@ TEST(SELinuxContext, MustBeOneForAllContainersThatMountTheVolume) {
   EXPECT_THAT(context.error().to_string(), HasSubstr("container_file_t:s0:c1\", \"system_u"));
 }
 
+TEST(SELinuxContext, OfAMountStandsInItsOptions) {
+  EXPECT_EQ(context_in("rw,context=\"u:r:t:s0:c1,c2\",seclabel"), "u:r:t:s0:c1,c2");
+  EXPECT_EQ(context_in("context=u:r:t:s0,rw"), "u:r:t:s0");
+  EXPECT_EQ(context_in("rw,fscontext=u:r:f:s0,rootcontext=u:r:x:s0"), "");
+  EXPECT_EQ(context_in("rw,fscontext=u:r:f:s0,context=u:r:t:s0"), "u:r:t:s0");
+  EXPECT_EQ(context_in("context=\"u:r"), "u:r");
+  EXPECT_EQ(context_in("context="), "");
+  EXPECT_EQ(context_in(""), "");
+}
+
 TEST(SELinuxContext, TheHostSaysByItsPolicysFiles) {
   char name[] = "/tmp/keelson-selinux-XXXXXX";
   const std::string top = mkdtemp(name);

@@ -274,12 +274,19 @@ TEST(FakeApiDiscovery, NamesEveryResource) {
   const json groups = world.ask(kAdmin, "GET", "/apis").body;
   for (const json& group : groups["groups"]) {
     const std::string name = group["name"];
-    EXPECT_EQ(world.ask(kAdmin, "GET", "/apis/" + name + "/v1").body["groupVersion"], name + "/v1");
+    for (const json& version : group["versions"]) {
+      const std::string whole = version["groupVersion"];
+      EXPECT_EQ(world.ask(kAdmin, "GET", "/apis/" + whole).body["groupVersion"], whole);
+    }
+    EXPECT_EQ(group["preferredVersion"]["version"], "v1");
     EXPECT_EQ(world.ask(kAdmin, "GET", "/apis/" + name).body["kind"], "APIGroup");
   }
   EXPECT_EQ(world.ask(kAdmin, "GET", "/api").body["versions"], json::array({"v1"}));
   EXPECT_EQ(world.ask(kAdmin, "GET", "/apis/authentication.k8s.io/v1").body["resources"][0]["verbs"],
             json::array({"create"}));
+  const json beta = world.ask(kAdmin, "GET", "/apis/certificates.k8s.io/v1beta1").body["resources"];
+  EXPECT_EQ(beta.size(), 3u);
+  EXPECT_EQ(beta[0]["name"], "clustertrustbundles");
   EXPECT_EQ(world.ask(kAdmin, "GET", "/version").body["minor"], "36");
   EXPECT_EQ(world.ask(kAdmin, "GET", "/version", "", "", "application/vnd.kubernetes.protobuf").status, 406);
   for (const char* path : {"/healthz", "/livez", "/readyz"}) EXPECT_EQ(world.ask(kAdmin, "GET", path).text, "ok");
