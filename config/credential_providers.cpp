@@ -5,6 +5,7 @@
 #include <set>
 
 #include "api/document.hpp"
+#include "base/sha256.hpp"
 #include "config/paths.hpp"
 #include "config/validation.hpp"
 #include "config/values.hpp"
@@ -258,6 +259,17 @@ std::vector<CredentialProvider> load_credential_providers(const std::string& pat
     }
   }
   return providers;
+}
+
+std::string credential_config_hash(const std::string& path, const Files& files) {
+  std::vector<std::string> ignored;
+  std::string all;
+  for (const std::string& file : config_files(path, files, ignored)) {
+    const auto text = files.read(file);
+    if (!text.ok()) return {};
+    all += *text;
+  }
+  return "sha256:" + base::sha256_hex(all);
 }
 
 }  // namespace keelson::config

@@ -18,4 +18,7 @@ namespace keelson::config {
 std::vector<CredentialProvider> load_credential_providers(const std::string& path, const Files& files,
                                                           std::vector<std::string>& errors);
 
+// "sha256:..." of the texts of all those files; empty when one cannot be read. For metrics.
+std::string credential_config_hash(const std::string& path, const Files& files);
+
 }  // namespace keelson::config

@@ -43,8 +43,18 @@ Result<std::string> resolved(const std::string& path) {
   return failed("failed to try resolving symlinks in path " + quoted(path), "lstat " + first_missing(path), number);
 }
 
+// Opened for reading only once it is known to be a file: opening a device may set something in motion. errno is ENOTSUP
+// for anything else.
 base::UniqueFd open_log(const std::string& path) {
-  return base::UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const base::UniqueFd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat info {};
+  if (!place || ::fstat(place.get(), &info) != 0) return {};
+  if (!S_ISREG(info.st_mode)) {
+    errno = ENOTSUP;
+    return {};
+  }
+  const std::string same = "/proc/self/fd/" + std::to_string(place.get());
+  return base::UniqueFd(::open(same.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
 bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
@@ -70,10 +80,10 @@ Result<LogCursorPtr> LogCursor::open(const std::string& path, const LogOptions& 
   if (!real.ok()) return std::move(real).error();
   const std::string what = "failed to open log file " + quoted(*real);
   base::UniqueFd fd = open_log(*real);
+  if (!fd && errno == ENOTSUP) return Error(ErrorKind::invalid, what + ": not a regular file");
   if (!fd) return failed(what, "open " + *real, errno);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return failed(what, "stat " + *real, errno);
-  if (!S_ISREG(info.st_mode)) return Error(ErrorKind::invalid, what + ": not a regular file");
   return LogCursorPtr(new LogCursor(std::move(*real), std::move(fd), options, info.st_size));
 }
 
@@ -155,9 +165,7 @@ LogCursor::Look LogCursor::look() {
 
 // A reader that is slow may be some files behind. Rotated files that have been compressed are left out; of the others
 // the one that was written to next after this one follows.
-base::UniqueFd LogCursor::open_successor() const {
-  struct stat mine {};
-  if (::fstat(fd_.get(), &mine) != 0) return {};
+std::string LogCursor::successor(const struct stat& mine) const {
   std::string next = path_;
   std::optional<timespec> earliest;
   const std::string directory = parent_of(path_), start = name_of(path_) + ".";
@@ -171,9 +179,18 @@ base::UniqueFd LogCursor::open_successor() const {
     earliest = info.st_mtim;
     next = path;
   }
+  return next;
+}
+
+base::UniqueFd LogCursor::open_successor() const {
+  struct stat mine {};
+  if (::fstat(fd_.get(), &mine) != 0) return {};
+  const std::string next = successor(mine);
   base::UniqueFd fd = open_log(next);
   struct stat info {};
-  if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || same_file(info, mine)) return {};
+  if (!fd || ::fstat(fd.get(), &info) != 0 || same_file(info, mine)) return {};
+  // Rotated in between: what had the log's name a moment ago comes first.
+  if (next == path_ && successor(mine) != path_) return {};
   return fd;
 }
 

@@ -7,6 +7,8 @@
 // Source: contract 05 §8.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -60,6 +62,7 @@ class LogCursor {
  private:
   LogCursor(std::string path, base::UniqueFd fd, const LogOptions& options, std::int64_t size);
   Result<bool> take(Step& step, std::string_view bytes);
+  std::string successor(const struct stat& mine) const;
   base::UniqueFd open_successor() const;
 
   std::string path_;

@@ -60,6 +60,7 @@ base::Task<void> MetricsHandler::handle(const server::Request& request, server::
     reset_();
     response = reset_answer();
   } else {
+    if (prepare_) co_await prepare_();
     response = answer(request);
   }
   // Whether it arrived is nobody's business here.

@@ -14,6 +14,7 @@
 #include "agent/server/message.hpp"
 #include "base/clock.hpp"
 #include "base/logger.hpp"
+#include "base/task.hpp"
 
 namespace keelson::metrics {
 
@@ -35,6 +36,8 @@ class MetricsHandler final : public server::Handler {
 
   // `name` is for the log.
   void add(std::string name, Collector collector) { collectors_.emplace_back(std::move(name), std::move(collector)); }
+  // Awaited before each scrape's collectors.
+  void before(std::function<base::Task<void>()> prepare) { prepare_ = std::move(prepare); }
   // DELETE calls it and answers "metrics reset"; unset, DELETE is answered like GET.
   void on_reset(std::function<void()> reset) { reset_ = std::move(reset); }
 
@@ -50,6 +53,7 @@ class MetricsHandler final : public server::Handler {
   base::Logger log_;
   std::vector<std::pair<std::string, Collector>> collectors_;
   std::function<void()> reset_;
+  std::function<base::Task<void>()> prepare_;
 };
 
 }  // namespace keelson::metrics

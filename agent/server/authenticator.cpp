@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/server/websocket_token.hpp"
-
 namespace keelson::server {
 namespace {
 
@@ -55,6 +53,9 @@ base::Task<Result<User>> Authenticator::authenticate(Request& request, const Pee
   if (!found.ok()) failure = found.error();
   if (is_somebody(found)) {
     drop_fields(request.headers, "Authorization");
+    // Also one that was not looked at, as something else was good enough.
+    const auto carried = protocol_token(request.headers);
+    if (carried.ok() && *carried) take_out(request, **carried);
     co_return with_group(std::move(**found));
   }
   if (failure) co_return std::move(*failure);
@@ -84,11 +85,12 @@ base::Task<Result<std::optional<User>>> Authenticator::by_protocol(Request& requ
   if (!carried.ok()) co_return std::move(carried).error();
   if (!*carried) co_return std::optional<User>();
   auto user = co_await by_token((*carried)->token);
-  if (user.ok()) {
-    drop_fields(request.headers, "Sec-WebSocket-Protocol");
-    request.headers.emplace_back("Sec-WebSocket-Protocol", (*carried)->others);
-  }
   co_return user;
+}
+
+void Authenticator::take_out(Request& request, const ProtocolToken& carried) {
+  drop_fields(request.headers, "Sec-WebSocket-Protocol");
+  request.headers.emplace_back("Sec-WebSocket-Protocol", carried.others);
 }
 
 base::Task<Result<std::optional<User>>> Authenticator::by_token(std::string token) {

@@ -127,6 +127,8 @@ base::Task<bool> Connection::secure() {
   co_return false;
 }
 
+void Connection::count_input() { count_input(parser_->held() + body_size_ + input_.size()); }
+
 void Connection::count_input(std::size_t size) {
   service_.wires->buffered += size - counted_;
   counted_ = size;
@@ -139,7 +141,8 @@ bool Connection::too_much_input() const {
 base::Task<bool> Connection::read_head() {
   parser_ = std::make_unique<RequestParser>();
   if (input_.empty()) input_ = std::string();  // an idle connection holds nothing
-  count_input(input_.size());
+  body_size_ = 0;
+  count_input();
   wire_->set_waiting(true);
   wire_->set_deadline(clock_.after(kIdleLimit));
   bool begun = false;
@@ -147,14 +150,14 @@ base::Task<bool> Connection::read_head() {
     if (!input_.empty()) {
       if (!std::exchange(begun, true)) wire_->set_deadline(clock_.after(kHeadLimit));
       const auto progress = parser_->read_head(input_);
-      count_input(parser_->taken() + input_.size());
-      if (progress == RequestParser::Progress::complete) break;
+      count_input();
       const bool failed = progress == RequestParser::Progress::failed;
       if (failed || too_much_input()) {
         BadRequest bad = failed ? parser_->bad() : overloaded();
         co_await refuse(std::move(bad));
         co_return false;
       }
+      if (progress == RequestParser::Progress::complete) break;
     }
     const auto size = co_await wire_->read_some(input_, kPiece);
     if (!size.ok() || *size == 0) co_return false;
@@ -196,6 +199,7 @@ std::optional<Response> Connection::fill(Request& request) {
 }
 
 void Connection::begin_exchange(HttpReply& reply) {
+  reply.set_end(end_);
   reply.on_begin([this] {
     streaming_ = true;
     return !peer_ended_;
@@ -324,7 +328,8 @@ base::Task<Connection::BodyEnd> Connection::read_body(std::string& body) {
   }
   while (true) {
     const auto progress = parser_->read_body(input_, body, limit);
-    count_input(parser_->taken() + input_.size() + body.size());
+    body_size_ = body.size();
+    count_input();
     if (progress == RequestParser::Progress::complete) break;
     if (progress == RequestParser::Progress::failed) co_return BodyEnd::bad;
     if (progress == RequestParser::Progress::too_large || too_much_input()) co_return BodyEnd::too_large;
@@ -349,7 +354,7 @@ base::Task<bool> Connection::discard_body() {
     std::string piece;
     const auto progress = parser_->read_body(input_, piece, kDiscardBytes);
     discarded += piece.size();
-    count_input(input_.size());
+    count_input();
     if (progress == RequestParser::Progress::complete) {
       body_done_ = true;
       co_return true;
@@ -366,7 +371,9 @@ base::Task<void> Connection::answer(HttpReply& reply, Response response) {
     const bool out_of_the_way = co_await discard_body();
     if (!out_of_the_way) reply.close_after();
   }
-  wire_->set_deadline(clock_.after(kAnswerLimit));
+  const base::SteadyTime limit = clock_.after(kAnswerLimit);
+  wire_->set_deadline(limit);
+  reply.set_end(limit);
   const Status sent = co_await reply.send(std::move(response));
   if (!sent.ok()) reply.close_after();
 }
@@ -375,7 +382,7 @@ void Connection::watch() {
   readable_.reset();
   while (input_.size() < kReadAhead && !too_much_input()) {
     switch (wire_->try_read(input_, kPiece)) {
-      case Wire::Io::done: count_input(parser_->taken() + input_.size()); break;
+      case Wire::Io::done: count_input(); break;
       case Wire::Io::end: return peer_ended();
       case Wire::Io::failed: peer_gone_ = true; return interruption_.request();
       default: readable_ = wire_->when_readable([this] { watch(); }); return;

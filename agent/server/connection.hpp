@@ -58,6 +58,8 @@ class Connection {
   void stop_watching();
   void peer_ended();
   void count_input(std::size_t size);
+  // All that came and is held here.
+  void count_input();
   bool too_much_input() const;
 
   Service& service_;
@@ -65,6 +67,7 @@ class Connection {
   std::shared_ptr<Wire> wire_;
   std::string input_;  // what has come and was not understood yet
   std::size_t counted_ = 0;
+  std::size_t body_size_ = 0;  // of the request in hand
   std::unique_ptr<RequestParser> parser_;
 
   // Of the request in hand:

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kShort = 2048;
 // A body up to that goes with its head in one piece; a longer one is not copied for it.
 constexpr std::size_t kTogether = 16u << 10;
+// What a slow client must take within its patience.
+constexpr std::size_t kProgress = 64u << 10;
 
 bool has_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
@@ -148,6 +150,20 @@ base::Task<Status> HttpReply::put(std::string bytes) {
   co_return written;
 }
 
+// A long answer is held until the last byte has gone: a client that takes none of it does not hold it for hours.
+base::Task<Status> HttpReply::put_patiently(std::string bytes) {
+  const State before = std::exchange(state_, State::broken);
+  const std::string_view all = bytes;
+  for (std::size_t at = 0; at < all.size(); at += kProgress) {
+    wire_->set_deadline(std::min(end_, clock_.after(patience)));
+    auto written = co_await wire_->write(all.substr(at, kProgress));
+    if (!written.ok()) co_return written;
+  }
+  wire_->set_deadline(end_);
+  state_ = before;
+  co_return Status();
+}
+
 base::Task<Status> HttpReply::send(Response response) {
   if (state_ != State::untouched) co_return misuse("the request is answered already");
   const Opening opening = opening_of(framing_, response, response.body.size(), clock_.now());
@@ -160,7 +176,7 @@ base::Task<Status> HttpReply::send(Response response) {
   const bool together = response.body.size() <= kTogether;
   if (together) bytes += response.body + end;
   auto written = co_await put(std::move(bytes));
-  if (written.ok() && !together) written = co_await put(std::move(response.body));
+  if (written.ok() && !together) written = co_await put_patiently(std::move(response.body));
   if (written.ok() && !together) written = co_await put(std::move(end));
   if (!written.ok()) co_return written;
   state_ = State::done;

@@ -42,6 +42,9 @@ std::string http_date(base::SystemTime time);
 
 class HttpReply final : public Reply {
  public:
+  // So long a client may take nothing of an answer that is held whole.
+  static constexpr base::Duration patience = std::chrono::minutes(5);
+
   // `early`: the bytes that came after the request, for who takes the connection over.
   HttpReply(std::shared_ptr<Wire> wire, base::Clock& clock, Framing framing, std::string& early);
 
@@ -55,6 +58,8 @@ class HttpReply final : public Reply {
   void on_begin(std::function<bool()> wanted) { wanted_ = std::move(wanted); }
   // Before the connection changes hands.
   void on_take_over(std::function<void()> leave) { leave_ = std::move(leave); }
+  // When the request must be over.
+  void set_end(base::SteadyTime when) { end_ = when; }
   // The connection will be closed after this answer.
   void close_after() { framing_.keep_alive = false; }
   bool closing() const { return !framing_.keep_alive; }
@@ -70,6 +75,7 @@ class HttpReply final : public Reply {
   enum class State { untouched, streaming, done, broken, taken_over };
 
   base::Task<Status> put(std::string bytes);
+  base::Task<Status> put_patiently(std::string bytes);
 
   std::shared_ptr<Wire> wire_;
   base::Clock& clock_;
@@ -81,6 +87,7 @@ class HttpReply final : public Reply {
   Body body_ = Body::none;
   bool keep_alive_ = false;
   std::uint64_t left_ = 0;  // of an announced length
+  base::SteadyTime end_ = base::SteadyTime::max();
   int status_ = 0;
 };
 

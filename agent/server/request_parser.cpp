@@ -47,6 +47,7 @@ class RequestParser::Beast final : public http::basic_parser<true> {
   bool too_large = false;
   std::string* body = nullptr;
   std::size_t limit = 0;
+  std::size_t fields() const { return fields_; }
 
  private:
   void on_request_impl(http::verb, string_view method, string_view target, int version, error_code&) override {
@@ -90,6 +91,7 @@ RequestParser::RequestParser(std::size_t header_limit)
 RequestParser::~RequestParser() = default;
 
 RequestHead& RequestParser::head() { return beast_->head; }
+std::size_t RequestParser::held() const { return taken_ + beast_->fields() * sizeof(Fields::value_type); }
 
 RequestParser::Progress RequestParser::fail(int status, std::string reason) {
   bad_.status = status;

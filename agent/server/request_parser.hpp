@@ -51,8 +51,8 @@ class RequestParser {
   // Good once the head is complete; may be moved from.
   RequestHead& head();
   const BadRequest& bad() const { return bad_; }
-  // Bytes of the head so far.
-  std::size_t taken() const { return taken_; }
+  // What the head holds so far, in bytes of memory: a field of four bytes costs more than those.
+  std::size_t held() const;
 
  private:
   class Beast;

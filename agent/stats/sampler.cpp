@@ -163,10 +163,15 @@ PodOrder Sampler::pod_order(const PodFacts& pod, Depth depth) const {
   order.sandbox = container(pod.sandbox);
   for (const ContainerFacts& one : pod.containers) order.containers.push_back(container(one));
   if (depth != Depth::summary || !logs_are_due(pod)) return order;
-  order.logs.emplace();
-  order.logs->directory = pod.log_directory;
-  order.logs->hosts_file = pod.hosts_file;
-  for (const ContainerFacts& one : pod.containers) order.logs->containers.push_back(one.name);
+  order.logs = log_order(pod);
+  return order;
+}
+
+LogOrder Sampler::log_order(const PodFacts& pod) const {
+  LogOrder order;
+  order.directory = pod.log_directory;
+  order.hosts_file = pod.hosts_file;
+  for (const ContainerFacts& one : pod.containers) order.containers.push_back(one.name);
   return order;
 }
 
@@ -215,12 +220,56 @@ void Sampler::remember(const PodSnapshot& pod) {
     keep(pod.facts.containers[i], pod.reading.containers[i]);
   }
   keep(pod.facts.sandbox, pod.reading.sandbox);
-  if (!pod.reading.logs) return;
-  KnownLogs& logs = logs_[pod.facts.uid];
+  if (pod.reading.logs) remember(pod.facts, *pod.reading.logs);
+}
+
+void Sampler::remember(const PodFacts& pod, LogReading reading) {
+  KnownLogs& logs = logs_[pod.uid];
   logs.due = base_.clock.after(kLogPeriod);
-  logs.last = *pod.reading.logs;
+  logs.last = std::move(reading);
   logs.containers.clear();
-  for (const ContainerFacts& one : pod.facts.containers) logs.containers.push_back(one.name);
+  for (const ContainerFacts& one : pod.containers) logs.containers.push_back(one.name);
+}
+
+base::Task<Result<std::vector<LogUse>>> Sampler::log_use() {
+  const base::Semaphore::Permit turn = co_await turn_.acquire();
+  std::vector<PodFacts> pods = base_.source.pods();
+  std::erase_if(pods, [](const PodFacts& pod) { return pod.containers.empty(); });
+  std::vector<LogOrder> orders;
+  std::vector<std::size_t> due;
+  for (std::size_t i = 0; i < pods.size(); ++i) {
+    if (!logs_are_due(pods[i])) continue;
+    due.push_back(i);
+    orders.push_back(log_order(pods[i]));
+  }
+  if (!due.empty()) {
+    auto measured = co_await measure(std::move(orders));
+    if (!measured.ok()) co_return std::move(measured).error();
+    for (std::size_t i = 0; i < due.size(); ++i) remember(pods[due[i]], std::move((*measured)[i]));
+  }
+  std::vector<LogUse> out;
+  for (const PodFacts& pod : pods) {
+    const LogReading& last = logs_.at(pod.uid).last;
+    for (const ContainerFacts& one : pod.containers) {
+      const auto found = last.containers.find(one.name);
+      if (found != last.containers.end()) out.push_back({pod.uid, pod.ns, pod.name, one.name, found->second.bytes});
+    }
+  }
+  co_return out;
+}
+
+// Not a coroutine: closures are made outside of those.
+base::Task<Result<std::vector<LogReading>>> Sampler::measure(std::vector<LogOrder> orders) {
+  return base_.pool.run<std::vector<LogReading>>(
+      "measuring logs", kBatchLimit,
+      [orders = std::move(orders), now = base_.clock.now()]() -> Result<std::vector<LogReading>> {
+        std::vector<LogReading> out;
+        for (const LogOrder& order : orders) {
+          out.push_back(read_log_usage(order));
+          out.back().time = now;
+        }
+        return out;
+      });
 }
 
 void Sampler::forget_gone(const std::vector<PodSnapshot>& pods) {

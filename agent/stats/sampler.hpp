@@ -38,6 +38,15 @@ struct SamplerOptions {
   bool volume_health = false;   // gate CSIVolumeHealth
 };
 
+// How much disk the logs of a container that runs use.
+struct LogUse {
+  std::string uid;
+  std::string ns;
+  std::string pod;
+  std::string container;
+  std::uint64_t bytes = 0;
+};
+
 class Sampler {
  public:
   struct Base {
@@ -50,6 +59,8 @@ class Sampler {
   Sampler(Base base, SamplerOptions options);
 
   base::Task<Result<SnapshotPtr>> take(Depth depth);
+  // Measured within the last minute.
+  base::Task<Result<std::vector<LogUse>>> log_use();
 
   base::BlockingPool& pool() { return base_.pool; }
   const base::Logger& log() const { return base_.log; }
@@ -73,6 +84,9 @@ class Sampler {
   std::optional<volume::PodUsage> volumes(const std::string& uid) const;
   BatchOrder order_of(const Snapshot& snapshot, Depth depth) const;
   PodOrder pod_order(const PodFacts& pod, Depth depth) const;
+  LogOrder log_order(const PodFacts& pod) const;
+  base::Task<Result<std::vector<LogReading>>> measure(std::vector<LogOrder> orders);
+  void remember(const PodFacts& pod, LogReading reading);
   bool logs_are_due(const PodFacts& pod) const;
   Status take_in(Snapshot& snapshot, Reading reading);
   void take_in_pod(PodSnapshot& pod, PodReading reading);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/server/websocket_token.hpp"
 #include "agent/streaming/stream_request.hpp"
 #include "base/go_text.hpp"
 
@@ -123,6 +124,10 @@ base::Task<void> conclude(StreamingParts parts, const server::Request* request, 
   }
 }
 
+void count_websocket(const StreamingParts& parts, const server::Request& request, const char* subresource) {
+  if (server::is_websocket(request.headers)) ++parts.websockets[{subresource}];
+}
+
 std::string exited_with(const server::Request& request, const cri::ExecSyncResult& result) {
   const std::string command(request.query_value("cmd").value_or(""));
   return "command '" + command + "' exited with " + std::to_string(result.exit_code) + ": " + result.stderr_data;
@@ -155,16 +160,19 @@ base::Task<server::Response> run(StreamSource* source, cri::RuntimeService* runt
 }  // namespace
 
 base::Task<void> ExecHandler::handle(const server::Request& request, server::Reply& reply) {
+  count_websocket(parts_, request, "exec");
   Verdict verdict = co_await exec(parts_, &request);
   co_await conclude(parts_, &request, &reply, std::move(verdict));
 }
 
 base::Task<void> AttachHandler::handle(const server::Request& request, server::Reply& reply) {
+  count_websocket(parts_, request, "attach");
   Verdict verdict = co_await attach(parts_, &request);
   co_await conclude(parts_, &request, &reply, std::move(verdict));
 }
 
 base::Task<void> PortForwardHandler::handle(const server::Request& request, server::Reply& reply) {
+  count_websocket(parts_, request, "portforward");
   Verdict verdict = co_await port_forward(parts_, &request);
   co_await conclude(parts_, &request, &reply, std::move(verdict));
 }

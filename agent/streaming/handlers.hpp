@@ -10,6 +10,7 @@
 #include "agent/server/message.hpp"
 #include "agent/streaming/stream_source.hpp"
 #include "agent/streaming/upgrade_proxy.hpp"
+#include "base/counters.hpp"
 #include "cri-client/runtime.hpp"
 #include "cri-client/streaming.hpp"
 
@@ -20,6 +21,7 @@ struct StreamingParts {
   StreamSource& source;
   cri::StreamingService& runtime;
   UpgradeProxy& proxy;
+  base::CountsBy<1>& websockets;  // that were asked for, by subresource
 };
 
 class ExecHandler final : public server::Handler {

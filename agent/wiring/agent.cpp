@@ -314,6 +314,10 @@ Status Agent::Services::build() {
     if (cluster) cluster->runtime_changed();
     report();
   };
+  // Before the server is there, its rotation will list what runs.
+  hooks.container_started = [this](const std::string& id) {
+    if (server) server->container_started(id);
+  };
   hooks.calm = [this] { return ready; };
   hooks.idle = [] { base::give_back_free_memory(); };
   engine->set_hooks(std::move(hooks));

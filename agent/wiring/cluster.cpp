@@ -347,6 +347,11 @@ ApiAccess& Cluster::api() { return *parts_->api; }
 const ClusterPods& Cluster::pods() const { return parts_->pods; }
 const NodeStartup& Cluster::startup() const { return parts_->reporter->startup(); }
 kube::CertificateManager* Cluster::serving_certificate() const { return parts_->serving.get(); }
+std::optional<base::CountsBy<2>> Cluster::pod_certificates() const {
+  if (parts_->certificates == nullptr) return std::nullopt;
+  return parts_->certificates->states();
+}
+
 const Cluster::RotationAges& Cluster::serving_rotations() const { return parts_->serving_rotations; }
 
 Cluster::View Cluster::view() const {

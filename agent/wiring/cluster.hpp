@@ -111,6 +111,8 @@ class Cluster {
   // How old serving certificates were when they were replaced.
   using RotationAges = base::Histogram<kRotationBounds>;
   const RotationAges& serving_rotations() const;
+  // By signer and state; nothing without the gate.
+  std::optional<base::CountsBy<2>> pod_certificates() const;
 
  private:
   struct Parts;

@@ -11,6 +11,7 @@
 #include "agent/wiring/metrics_probes.hpp"
 #include "agent/wiring/metrics_volumes.hpp"
 #include "base/file.hpp"
+#include "config/credential_providers.hpp"
 
 namespace keelson::agent {
 namespace {
@@ -34,6 +35,12 @@ void add_pods(MetricsHandler& page, const MetricsSources& from) {
   page.add("resizes", [&engine](Page& to) { collect_resizes(engine.resizes(), engine.runtime().metrics(), to); });
 }
 
+// It is read once, as the configuration is.
+std::string credential_hash(const config::Configuration& configuration) {
+  const std::string& path = configuration.flags.image_credential_provider_config;
+  return path.empty() ? "" : config::credential_config_hash(path, config::RealFiles());
+}
+
 void add_node(MetricsHandler& page, const MetricsSources& from) {
   page.add("process", [](Page& to) { collect(metrics::read_process(kProc), to); });
   page.add("version", [&configuration = from.configuration](Page& to) { collect_version(configuration, to); });
@@ -48,14 +55,16 @@ void add_node(MetricsHandler& page, const MetricsSources& from) {
     collect_pull_records(engine.pull_records(), to);
     collect_credential_plugins(engine.credential_plugins().metrics(), to);
   });
+  if (const std::string hash = credential_hash(from.configuration); !hash.empty()) {
+    page.add("credential providers", [hash](Page& to) { collect_credential_config(hash, to); });
+  }
   page.add("cgroups", [&cgroups = from.cgroups](Page& to) { collect_cgroups(cgroups.durations(), to); });
   page.add("admission", [&admission = from.admission, &engine](Page& to) {
     collect_admission(admission.rejections(), engine.workers().metrics().rejected, admission.preemptions(), to);
   });
   page.add("server", [&server = from.server](Page& to) { collect_server(server, to); });
-  if (from.websockets != nullptr) {
-    page.add("websockets", [&streams = *from.websockets](Page& to) { collect_websockets(streams, to); });
-  }
+  page.add("websockets", [&streams = from.websockets](Page& to) { collect_websockets(streams, to); });
+  page.add("logs", [&logs = from.log_use](Page& to) { collect_log_use(logs, to); });
 }
 
 std::vector<volume::PodUsage> usages(const PodWorkers& workers, const volume::UsageMeter& meter) {
@@ -93,6 +102,9 @@ void add_cluster(MetricsHandler& page, Cluster& cluster, const NodeFacts& facts)
   });
   page.add("certificates", [&cluster](Page& to) {
     collect_certificates(cluster.api().certificate(), cluster.serving_certificate(), cluster.serving_rotations(), to);
+  });
+  page.add("certificates of pods", [&cluster](Page& to) {
+    if (const auto states = cluster.pod_certificates()) collect_pod_certificates(*states, to);
   });
   page.add("statuses", [&cluster](Page& to) { collect_status_sync(cluster.pods().writer().sync_durations(), to); });
   page.add("node startup", [&cluster, &facts, booted = boot_time()](Page& to) {

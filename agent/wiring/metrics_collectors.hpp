@@ -9,6 +9,7 @@
 #include "agent/metrics/handler.hpp"
 #include "agent/node_api/health.hpp"
 #include "agent/server/server_metrics.hpp"
+#include "agent/stats/sampler.hpp"
 #include "agent/wiring/admission_gate.hpp"
 #include "agent/wiring/cgroups_adapter.hpp"
 #include "agent/wiring/cluster.hpp"
@@ -31,10 +32,11 @@ struct MetricsSources {
   NodeVolumes& volumes;
   const server::ServerMetrics& server;
   node_api::HealthHandler& health;  // its counts are reset with the page of SLIs
-  Cluster* cluster = nullptr;       // null: standalone
+  Cluster* cluster;                 // null: standalone
   // Whether the runtime was asked for its configuration and does not know that call.
   std::function<bool()> runtime_config_missing;
-  const base::CountsBy<1>* websockets = nullptr;  // streams by subresource; null: nobody counts them
+  const base::CountsBy<1>& websockets;  // streams by subresource
+  const std::vector<stats::LogUse>& log_use;
 };
 
 struct MetricsPages {

@@ -123,6 +123,21 @@ void collect_credential_plugins(const CredentialPluginMetrics& plugins, Page& pa
                     {"plugin_name"}, plugins.durations);
 }
 
+void collect_credential_config(const std::string& hash, Page& page) {
+  gauge(page, "kubelet_credential_provider_config_info",
+        "Information about the last applied credential provider configuration with hash as label")
+      .add({{"hash", hash}}, 1);
+}
+
+void collect_pod_certificates(const base::CountsBy<2>& states, Page& page) {
+  auto& count = gauge(page, "kubelet_podcertificate_states",
+                      "Gauge vector reporting the number of pod certificate projected volume sources, faceted by "
+                      "signer_name and state.");
+  for (const auto& [labels, number] : states) {
+    count.add({{"signer_name", labels[0]}, {"state", labels[1]}}, static_cast<double>(number));
+  }
+}
+
 void collect_cgroups(const CgroupsAdapter::Durations& durations, Page& page) {
   add_histograms<1>(histogram(page, "kubelet_cgroup_manager_duration_seconds",
                               "Duration in seconds for cgroup manager operations. Broken down by method."),

@@ -26,6 +26,9 @@ void collect_images(const ImageMetrics& metrics, metrics::Page& page);
 void collect_pull_records(const PullRecords& records, metrics::Page& page);
 void collect_credential_plugins(const CredentialPluginMetrics& metrics, metrics::Page& page);
 void collect_cgroups(const CgroupsAdapter::Durations& durations, metrics::Page& page);
+void collect_credential_config(const std::string& hash, metrics::Page& page);
+// By signer and state.
+void collect_pod_certificates(const base::CountsBy<2>& states, metrics::Page& page);
 // `late`: by reason, those that were refused after their admission.
 void collect_admission(const RejectionCounters& rejections, base::CountsBy<1> late,
                        const base::CountsBy<1>& preemptions, metrics::Page& page);

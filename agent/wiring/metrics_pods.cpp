@@ -257,4 +257,13 @@ void collect_resizes(const Resizes& resizes, const StartMetrics& metrics, Page& 
   add(gauge(page, "kubelet_pod_in_progress_resizes", "Number of in-progress resizes for pods."), in_progress);
 }
 
+void collect_log_use(const std::vector<stats::LogUse>& logs, Page& page) {
+  auto& used = gauge(page, "kubelet_container_log_filesystem_used_bytes",
+                     "Bytes used by the container's logs on the filesystem.");
+  for (const auto& one : logs) {
+    used.add({{"uid", one.uid}, {"namespace", one.ns}, {"pod", one.pod}, {"container", one.container}},
+             static_cast<double>(one.bytes));
+  }
+}
+
 }  // namespace keelson::agent

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "agent/allocation/resizes.hpp"
 #include "agent/metrics/page.hpp"
+#include "agent/stats/sampler.hpp"
 #include "agent/sync/lifecycle_hooks.hpp"
 #include "agent/sync/pod_workers.hpp"
 #include "pleg/pleg.hpp"
@@ -20,6 +22,7 @@ void collect_workers(const SyncMetrics& metrics, metrics::Page& page);
 void collect_starts(const StartMetrics& metrics, metrics::Page& page);
 void collect_hooks(const RuntimeHooks& hooks, metrics::Page& page);
 void collect_pleg(const pleg::Metrics& metrics, const pleg::Counts& counts, metrics::Page& page);
+void collect_log_use(const std::vector<stats::LogUse>& logs, metrics::Page& page);
 void collect_resizes(const Resizes& resizes, const StartMetrics& metrics, metrics::Page& page);
 
 }  // namespace keelson::agent

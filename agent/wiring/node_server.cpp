@@ -133,6 +133,7 @@ struct NodeServer::Parts {
   Status open();
   void plug_in(server::Router& router);
   void collect();
+  base::Task<void> measure_logs();
   config::KubeletConfiguration in_force() const;
 
   Base base;
@@ -155,7 +156,9 @@ struct NodeServer::Parts {
   logs::LogReader reader;
   logs::LogRotator rotator;
   streaming::UpgradeProxy proxy;
+  base::CountsBy<1> websockets;
   stats::Sampler sampler;
+  std::vector<stats::LogUse> log_use;  // as of the last scrape
   HealthChecks checks;
 
   node_api::HealthHandler health;
@@ -215,9 +218,9 @@ NodeServer::Parts::Parts(Base given, Hooks given_hooks)
       node_logs(base.loop, base.clock, pool,
                 node_api::LogsOptions{"/var/log", base.configuration.kubelet.enable_system_log_query, "journalctl"}),
       container_logs(base.clock, streams, reader),
-      exec(streaming::StreamingParts{streams, base.runtime, proxy}),
-      attach(streaming::StreamingParts{streams, base.runtime, proxy}),
-      port_forward(streaming::StreamingParts{streams, base.runtime, proxy}),
+      exec(streaming::StreamingParts{streams, base.runtime, proxy, websockets}),
+      attach(streaming::StreamingParts{streams, base.runtime, proxy, websockets}),
+      port_forward(streaming::StreamingParts{streams, base.runtime, proxy, websockets}),
       run(streams, base.runtime),
       summary(sampler),
       resource(stats::resource_handler(sampler, base.facts.agent_started)),
@@ -275,8 +278,16 @@ void NodeServer::Parts::collect() {
                                counts,
                                health,
                                base.cluster,
-                               hooks.runtime_config_missing};
+                               hooks.runtime_config_missing,
+                               websockets,
+                               log_use};
   add_collectors(pages, sources);
+  metrics_main.before([this] { return measure_logs(); });
+}
+
+base::Task<void> NodeServer::Parts::measure_logs() {
+  auto measured = co_await sampler.log_use();
+  if (measured.ok()) log_use = std::move(*measured);
 }
 
 config::KubeletConfiguration NodeServer::Parts::in_force() const {
@@ -350,6 +361,7 @@ Status NodeServer::listen() {
 }
 
 void NodeServer::start() { parts_->rotator.start(); }
+void NodeServer::container_started(const std::string& id) { parts_->rotator.container_started(id); }
 
 base::Task<void> NodeServer::stop() {
   Parts& p = *parts_;

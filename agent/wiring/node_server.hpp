@@ -55,6 +55,8 @@ class NodeServer {
   // Log rotation, once the runtime has been spoken to.
   void start();
   base::Task<void> stop();
+  // Its log may grow fast.
+  void container_started(const std::string& id);
 
   int port() const;  // 0: the server is off
 

@@ -155,6 +155,9 @@ void PodEngine::on_pleg_event(const pleg::PodEvent& event) {
   if (event.type == pleg::EventType::container_died) {
     garbage_.container_died(observed_of(event.snapshot, event.uid), event.id);
   }
+  if (event.type == pleg::EventType::container_started && hooks_.container_started) {
+    hooks_.container_started(event.id);
+  }
   if (is_worked_on(workers_, event.uid)) {
     // contract 02 §12: the removal of a dead container changes nothing that a worker would act on.
     if (event.type != pleg::EventType::container_removed) workers_.wake(event.uid);

@@ -73,8 +73,9 @@ class PodEngine {
     std::function<PodAdmission(const api::PodPtr& pod)> admit;          // likewise
     std::function<ResizeVerdict(const api::PodPtr& pod)> admit_resize;  // see Resizes::Hooks
     std::function<void()> runtime_changed;                              // its health or its handlers
-    std::function<bool()> calm = [] { return true; };                   // nothing is under way outside the engine
-    std::function<void()> idle;                                         // a whole housekeeping period was quiet
+    std::function<void(const std::string& id)> container_started;
+    std::function<bool()> calm = [] { return true; };  // nothing is under way outside the engine
+    std::function<void()> idle;                        // a whole housekeeping period was quiet
   };
   void set_hooks(Hooks hooks);
 

@@ -194,6 +194,10 @@ TEST(CredentialProviders, OfAFolderAreReadInOrderAndMustDiffer) {
   EXPECT_THAT(errors, ElementsAre("/p/b.yml: providers[0].name: Duplicate value: \"ecr\""));
   errors.clear();
   files.make_directory("/empty");
+  EXPECT_EQ(credential_config_hash("/p", files), credential_config_hash("/p", files));
+  EXPECT_NE(credential_config_hash("/p", files), credential_config_hash("/p/b.yml", files));
+  EXPECT_TRUE(credential_config_hash("/p/b.yml", files).starts_with("sha256:"));
+  EXPECT_EQ(credential_config_hash("/missing.yaml", files), "");
   load_credential_providers("/empty", files, errors);
   EXPECT_THAT(errors, ElementsAre(HasSubstr("/empty holds no .json, .yaml or .yml file")));
 }

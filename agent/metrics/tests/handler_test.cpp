@@ -115,6 +115,19 @@ TEST_F(HandlerTest, AnswersAsTheKubeletDoes) {
   EXPECT_EQ(response.body, kOne);
 }
 
+base::Task<void> count_up(int* count) {
+  ++*count;
+  co_return;
+}
+
+TEST_F(HandlerTest, WhatMustBeAskedForIsAwaitedFirst) {
+  int asked = 0;
+  handler.before([&asked] { return count_up(&asked); });
+  handler.add("two", [&asked](Page& page) { add(gauge(page, "two", "Second."), asked); });
+  EXPECT_THAT(ask().body, HasSubstr("\ntwo 1\n"));
+  EXPECT_THAT(ask().body, HasSubstr("\ntwo 2\n"));
+}
+
 TEST_F(HandlerTest, AnswersProtobufToWhoWantsIt) {
   const server::Response response = ask("GET", {{"accept", kProtobufType}});
   EXPECT_EQ(header(response, "Content-Type"),

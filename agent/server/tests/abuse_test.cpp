@@ -68,6 +68,12 @@ TEST_F(AbuseTest, WhoHasWaitedLongestMakesRoom) {
 
 base::Task<void> wait_for(base::Notification* bell) { co_await bell->wait(); }
 
+base::Task<void> answer_with(Reply* reply, std::size_t size) {
+  Response response;
+  response.body.assign(size, 'x');
+  (void)co_await reply->send(std::move(response));
+}
+
 TEST_F(AbuseTest, WhenAllAreAtWorkNewConnectionsAreClosed) {
   base::Notification never(loop_);
   plug(endpoint::pods, [&](const Request&, Reply&) { return wait_for(&never); });
@@ -133,6 +139,61 @@ TEST_F(AbuseTest, UnfinishedHeadsTogetherHaveALimit) {
   TestClient again = connect_plain();
   EXPECT_EQ(again.ask(get("/pods", "X: " + std::string(200'000, 'x') + "\r\n")).status, 200)
       << "what is gone counts no more";
+}
+
+TEST_F(AbuseTest, ManySmallFieldsCountForWhatTheyCost) {
+  base::Notification never(loop_);
+  plug(endpoint::pods, [&](const Request&, Reply&) { return wait_for(&never); });
+  ServerOptions options;
+  options.input_limit = 2'000'000;
+  start({}, options);
+  std::string fields;
+  for (int i = 0; i < 9000; ++i) fields += "a: b\r\n";
+  std::vector<TestClient> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(connect_plain());
+    clients.back().send(get("/pods", fields));
+    base::testing::drain(loop_);
+  }
+  EXPECT_EQ(clients.back().answer().status, 503) << "of " << clients.size() * fields.size() << " bytes";
+  stop();
+}
+
+TEST_F(AbuseTest, ABodyCountsForAsLongAsItIsHeld) {
+  base::Notification never(loop_);
+  plug(endpoint::run, [&](const Request&, Reply&) { return wait_for(&never); });
+  ServerOptions options;
+  options.input_limit = 300'000;
+  start({}, options);
+  const std::string large = request("POST", "/run/a/b/c", "", std::string(200'000, 'x'));
+  TestClient first = connect();
+  first.send(large + "GET /");  // what comes after it changes nothing
+  base::testing::drain(loop_);
+  TestClient second = connect();
+  second.send(large);
+  EXPECT_EQ(second.answer().status, 413);
+  stop();
+}
+
+TEST_F(AbuseTest, AnAnswerThatNobodyTakesIsHeldForMinutesOnly) {
+  plug(endpoint::pods, [](const Request&, Reply& reply) { return answer_with(&reply, 30'000'000); });
+  start();
+  TestClient idle(loop_, read_only_->port(), 4096);
+  idle.send(get("/pods"));
+  pump(loop_, [&] { return clock_.next_deadline() <= clock_.after(5min); });
+  clock_.advance(4min);
+  base::testing::drain(loop_);
+  EXPECT_EQ(read_only_->connections(), 1u);
+  clock_.advance(2min);
+  pump(loop_, [&] { return read_only_->connections() == 0; });
+  // One that takes it, however long that takes, gets all of it.
+  TestClient slow(loop_, read_only_->port(), 4096);
+  slow.send(get("/pods"));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_GE(slow.read(1'000'000).size(), 1'000'000u);
+    clock_.advance(4min);
+  }
+  EXPECT_GE(slow.read(15'000'000).size(), 15'000'000u);
 }
 
 TEST_F(AbuseTest, MalformedUpgradesAreOrdinaryRequestsOrRefused) {

@@ -244,6 +244,18 @@ TEST_F(AccessTest, ACertificateGoesFirstAndIsMeasured) {
   EXPECT_EQ(metrics_.certificate_left.buckets[6], 1u) << "le=86400";
 }
 
+TEST_F(AccessTest, ATokenThatWasNotLookedAtGoesToNobodyElse) {
+  use_client_ca();
+  Request asked = request({{"Authorization", "Bearer good"},
+                           {"Connection", "Upgrade"},
+                           {"Upgrade", "websocket"},
+                           {"Sec-WebSocket-Protocol", "a,base64url.bearer.authorization.k8s.io.Z29vZA"}});
+  EXPECT_EQ(authenticate(asked, peer_of(authority_.issue(client("bob"))))->name, "bob");
+  EXPECT_EQ(tokens_.calls, 0);
+  EXPECT_EQ(asked.header("Sec-WebSocket-Protocol"), "a");
+  EXPECT_FALSE(asked.header("Authorization").has_value());
+}
+
 TEST_F(AccessTest, AGoodMethodWinsOverABadOneBeforeIt) {
   use_client_ca();
   const auto stranger = Authority("stranger").issue(client("eve"));

@@ -52,7 +52,11 @@ CertificatePtr Authority::sign(const Wish& wish, EVP_PKEY* key) const {
   X509* issuer = certificate_ == nullptr ? raw : certificate_.get();
   X509_set_issuer_name(raw, X509_get_subject_name(issuer));
   X509_set_pubkey(raw, key);
-  extend(raw, issuer, NID_basic_constraints, wish.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  if (wish.old_authority) {
+    extend(raw, issuer, NID_key_usage, "critical,keyCertSign");
+  } else {
+    extend(raw, issuer, NID_basic_constraints, wish.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  }
   if (!wish.usage.empty()) extend(raw, issuer, NID_ext_key_usage, wish.usage.c_str());
   KEELSON_CHECK(X509_sign(raw, key_.get(), wish.sha1 ? EVP_sha1() : EVP_sha256()) > 0);
   return certificate;

@@ -19,6 +19,7 @@ struct Wish {
   std::vector<std::string> uids;     // 1.3.6.1.4.1.57683.2
   std::string usage = "clientAuth";  // empty: no extended key usage
   bool authority = false;
+  bool old_authority = false;  // it may sign certificates, and does not say that it is an authority
   bool sha1 = false;
   base::SystemTime from = kBeginning - std::chrono::hours(1);
   base::SystemTime to = kBeginning + std::chrono::hours(24);

@@ -112,6 +112,11 @@ TEST_F(ClientCertificates, MayComeThroughAnIntermediateThatTheClientSends) {
   between.authority = false;
   const Authority leaf = authority_.intermediate(between);
   EXPECT_FALSE(user_of(leaf.issue(client("a")), leaf.pem()).ok()) << "what is no authority can sign nothing";
+  between.old_authority = true;
+  const Authority old = authority_.intermediate(between);
+  const auto user = user_of(old.issue(client("a")), old.pem());
+  ASSERT_FALSE(user.ok()) << "nor what does not say that it is one";
+  EXPECT_THAT(user.error().message(), HasSubstr("invalid CA"));
 }
 
 TEST_F(ClientCertificates, AnIntermediateInTheFileIsTrusted) {

@@ -188,6 +188,24 @@ TEST_P(SamplerTest, MeasuresLogsAtOnceWhenAContainerIsNew) {
   EXPECT_EQ(take(Depth::summary)->pods[0].reading.logs->containers.count("late"), 1u);
 }
 
+TEST_P(SamplerTest, TellsWhatLogsUseToWhoAsksForThemAlone) {
+  source.add("idle", {});
+  PodFacts& pod = source.add("a", {"main", "silent"});
+  pod.log_directory = tree.top() + "/logs/a";
+  tree.write("logs/a/main/0.log", std::string(10'000, 'x'));
+  auto use = run(sampler->log_use());
+  ASSERT_TRUE(use.ok());
+  ASSERT_THAT(*use, SizeIs(1)) << "of a container that has logs";
+  EXPECT_EQ(use->front().uid, pod.uid);
+  EXPECT_EQ(use->front().container, "main");
+  EXPECT_GE(use->front().bytes, 10'000u);
+  tree.write("logs/a/main/1.log", std::string(100'000, 'x'));
+  EXPECT_LT(run(sampler->log_use())->front().bytes, 100'000u) << "once a minute";
+  clock.advance(1min);
+  EXPECT_GE(run(sampler->log_use())->front().bytes, 110'000u);
+  EXPECT_EQ(source.asked_containers, 0);
+}
+
 TEST_P(SamplerTest, HealthOfVolumesIsShownOnlyWithItsGate) {
   make_groups(source.add("a", {"main"}));
   volume::VolumeUsage usage;

@@ -113,7 +113,8 @@ class HandlersTest : public StreamTest {
 
   FakeSource source;
   FakeStreaming streaming;
-  StreamingParts parts{source, streaming, proxy};
+  base::CountsBy<1> websockets;
+  StreamingParts parts{source, streaming, proxy, websockets};
   ExecHandler exec{parts};
   AttachHandler attach{parts};
   PortForwardHandler port_forward{parts};
@@ -183,6 +184,7 @@ TEST_F(HandlersTest, PortForwardAsksForTheSandbox) {
   ask(port_forward, "/portForward/default/web?port=80,443&port=8080");
   EXPECT_EQ(streaming.calls,
             (std::vector<std::string>{"port_forward sandbox-1", "port_forward sandbox-1 80 443 8080"}));
+  EXPECT_EQ(websockets, (base::CountsBy<1>{{{"portforward"}, 2}})) << "asked for, whatever came of it";
   source.sandbox.reset();
   EXPECT_EQ(ask(port_forward, "/portForward/default/web?port=80"), "500 pod not found (\"web_default\")");
 }

@@ -19,10 +19,10 @@ struct Pages : ::testing::Test {
                                                  brain.engine.allocations(), world.events, [] { return nullptr; }));
     cgroups = std::move(*CgroupsAdapter::create(pool, base::Logger(), configuration.kubelet, brain.facts.info));
     checks.add("syncloop", [] { return Status(); });
-    MetricsSources sources{configuration, brain.facts,     brain.engine, operations, *cgroups,
-                           *admission,    world.lifecycle, volumes,      server,     health};
-    sources.runtime_config_missing = [this] { return missing; };
-    sources.websockets = &websockets;
+    const MetricsSources sources{configuration, brain.facts, brain.engine,    operations,
+                                 *cgroups,      *admission,  world.lifecycle, volumes,
+                                 server,        health,      nullptr,         [this] { return missing; },
+                                 websockets,    log_use};
     add_collectors({main, probes, slis}, sources);
     brain.start();
     brain.set_pods({make_wanted("u1")});
@@ -48,6 +48,7 @@ struct Pages : ::testing::Test {
   cri::OperationMetrics operations;
   server::ServerMetrics server;
   base::CountsBy<1> websockets{{{"exec"}, 1}};
+  std::vector<stats::LogUse> log_use{{"u1", "ns", "pod", "main", 4096}};
   HealthChecks checks;
   node_api::HealthHandler health{checks, base::Logger()};
   bool missing = false;
@@ -59,13 +60,14 @@ struct Pages : ::testing::Test {
 TEST_F(Pages, TheMainOneHasSomethingOfEveryPart) {
   operations.record("version", 3ms, false);
   const metrics::Page page = main.page();
-  for (const char* name : {"kubelet_running_pods", "kubelet_pod_worker_duration_seconds", "kubelet_started_pods_total",
-                           "kubelet_lifecycle_handler_http_fallbacks_total", "kubelet_pleg_relist_duration_seconds",
-                           "kubelet_pod_in_progress_resizes", "process_resident_memory_bytes", "kubernetes_build_info",
-                           "kubernetes_feature_enabled", "kubelet_node_name", "kubelet_runtime_operations_total",
-                           "kubelet_image_volume_requested_total", "kubelet_imagemanager_ondisk_pulledrecords",
-                           "apiserver_client_certificate_expiration_seconds",
-                           "kubelet_websocket_streaming_requests_total", "reconstruct_volume_operations_total"}) {
+  for (const char* name :
+       {"kubelet_running_pods", "kubelet_pod_worker_duration_seconds", "kubelet_started_pods_total",
+        "kubelet_lifecycle_handler_http_fallbacks_total", "kubelet_pleg_relist_duration_seconds",
+        "kubelet_pod_in_progress_resizes", "process_resident_memory_bytes", "kubernetes_build_info",
+        "kubernetes_feature_enabled", "kubelet_node_name", "kubelet_runtime_operations_total",
+        "kubelet_image_volume_requested_total", "kubelet_imagemanager_ondisk_pulledrecords",
+        "apiserver_client_certificate_expiration_seconds", "kubelet_websocket_streaming_requests_total",
+        "kubelet_container_log_filesystem_used_bytes", "reconstruct_volume_operations_total"}) {
     EXPECT_TRUE(has(page, name)) << name;
   }
   for (const char* name : {"rest_client_requests_total", "kubelet_certificate_manager_client_ttl_seconds",

@@ -24,9 +24,6 @@ using metrics::testing::ReadFamily;
 using metrics::testing::ReadPage;
 using testing::make_wanted;
 
-// Families that other modules put onto the page.
-const std::set<std::string> kOfOthers = {"kubelet_container_log_filesystem_used_bytes"};
-
 // A node on which everything has happened once, so that every family has a series.
 class BusyNode {
  public:
@@ -65,6 +62,7 @@ class BusyNode {
     collect_hooks(world.lifecycle, page);
     collect_pleg(brain.engine.pleg().metrics(), brain.engine.pleg().counts(), page);
     collect_resizes(brain.engine.resizes(), starts, page);
+    collect_log_use({{"u1", "ns", "pod", "main", 4096}}, page);
   }
 
   void collect_the_node(Page& page) {
@@ -92,6 +90,8 @@ class BusyNode {
     rejections.count({"OutOfcpu", ""});
     base::CountsBy<1> preemptions{{{"cpu"}, 1}};
     base::CountsBy<1> late{{{"VolumeAttachmentLimitExceeded"}, 1}};
+    collect_credential_config("sha256:0", page);
+    collect_pod_certificates({{{"example.com/signer", "fresh"}, 2}}, page);
     collect_admission(rejections, late, preemptions, page);
     collect_startup(NodeStartup(), base::SystemTime(), base::SystemTime(), page);
   }
@@ -190,7 +190,7 @@ TEST(MetricsPage, HasEveryRecordedFamilyOrTheReasonIsDocumented) {
   const std::set<std::string> absent = documented_as_absent();
   ASSERT_GT(absent.size(), 5u);
   for (const auto& [name, family] : read_text(read_recorded("metrics.txt"))) {
-    if (kOfOthers.count(name) > 0 || name.starts_with("process_")) continue;
+    if (name.starts_with("process_")) continue;
     const auto own = ours.find(name);
     if (own == ours.end()) {
       EXPECT_TRUE(is_documented(absent, name)) << name << " is neither there nor in docs/compatibility.md";
@@ -230,6 +230,18 @@ TEST(MetricsPage, HasWhatAlertsRulesAndDashboardsAskFor) {
                            "kubelet_pod_start_total_duration_seconds"}) {
     EXPECT_TRUE(has(name)) << name;
   }
+}
+
+TEST(MetricsPage, ShowsLogsCertificatesAndConfigurationsAsTheKubeletDoes) {
+  BusyNode node;
+  const Page page = node.collect();
+  EXPECT_EQ(family_text(page, "kubelet_container_log_filesystem_used_bytes"),
+            "kubelet_container_log_filesystem_used_bytes{container=\"main\",namespace=\"ns\",pod=\"pod\",uid=\"u1\"} "
+            "4096\n");
+  EXPECT_EQ(family_text(page, "kubelet_podcertificate_states"),
+            "kubelet_podcertificate_states{signer_name=\"example.com/signer\",state=\"fresh\"} 2\n");
+  EXPECT_EQ(family_text(page, "kubelet_credential_provider_config_info"),
+            "kubelet_credential_provider_config_info{hash=\"sha256:0\"} 1\n");
 }
 
 TEST(MetricsPage, ShowsEveryCombinationOfWorkingPods) {
