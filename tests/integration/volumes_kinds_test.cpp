@@ -1,7 +1,10 @@
 // Volumes made of objects of the cluster behind feature gates, volumes of FlexVolume drivers, and claims that grow: on
 // a real runtime, with a real driver. Source: contract 04 §3, §6 (flexVolume), §9 (clusterTrustBundle, podCertificate),
 // §24.
+#include <sys/mount.h>
+
 #include <filesystem>
+#include <fstream>
 
 #include "base/file.hpp"
 #include "tests/integration/volumes_node.hpp"
@@ -116,6 +119,102 @@ TEST_F(VolumesKinds, APodWhoseCertificateIsDeniedSaysSoAndKeepsNoOtherWaiting) {
   EXPECT_TRUE(eventually("the other one to be Ready", [&] { return pod_is_ready("fine"); }));
   EXPECT_FALSE(pod_is_ready("denied"));
   for (const char* name : {"denied", "fine"}) remove(name);
+  EXPECT_TRUE(node_is_as_it_was());
+}
+
+// --- Generic ephemeral volumes ---
+
+TEST_F(VolumesKinds, AnEphemeralVolumeIsTheClaimThatWasMadeForThePodAndNoOther) {
+  const json source = {
+      {"name", "scratch"},
+      {"ephemeral",
+       {{"volumeClaimTemplate",
+         {{"spec", {{"accessModes", {"ReadWriteOnce"}}, {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}}}}}};
+  fs::create_directories(directory + "/scratch");
+  // Somebody else's claim has the name that the volume's is to have.
+  bind("web-scratch", {{"local", {{"path", directory + "/scratch"}}}});
+  apply(writer("web", {"scratch"}, json::array({source})));
+  EXPECT_TRUE(eventually("it to be told", [&] {
+    return has_event("web", {"Warning FailedMount", "failed to process volumes=[scratch]",
+                             "PVC default/web-scratch was not created for pod"});
+  })) << events();
+  EXPECT_FALSE(pod_is_ready("web"));
+  const json owner = {
+      {"metadata",
+       {{"ownerReferences",
+         {{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", "web"}, {"uid", uid_of("web")}, {"controller", true}}}}}}};
+  ASSERT_NE(kubectl({"patch", "pvc", "web-scratch", "--type=merge", "-p", owner.dump()}), "") << last_error;
+  ASSERT_TRUE(eventually("the pod to be Ready", [&] { return pod_is_ready("web"); })) << events();
+  EXPECT_TRUE(eventually("its file", [&] { return read_text(directory + "/scratch/by") == "web\n"; }));
+  remove("web");
+  EXPECT_TRUE(node_is_as_it_was());
+}
+
+// --- How mounts are shared ---
+
+TEST_F(VolumesKinds, MountsOfTheHostAndOfTheContainerAreSeenAsFarAsTheyAreToBe) {
+  const std::string host = directory + "/host";
+  fs::create_directories(host + "/late");
+  fs::create_directories(host + "/own");
+  ASSERT_EQ(::mount(host.c_str(), host.c_str(), nullptr, MS_BIND, nullptr), 0);
+  ASSERT_EQ(::mount(nullptr, host.c_str(), nullptr, MS_SHARED, nullptr), 0);
+  remember_mounts();
+  const json volume = {{"name", "host"}, {"hostPath", {{"path", host}, {"type", "Directory"}}}};
+  const auto seeing = [](const std::string& name, json more) {
+    more.update({{"name", "host"}, {"mountPath", "/v"}});
+    return mounting(shell(name, kSleep), json::array({more}));
+  };
+  json mounts = seeing("mounts", {{"mountPropagation", "Bidirectional"}});
+  mounts["command"][2] = "mount -t tmpfs none /v/own && echo mine > /v/own/file; " + std::string(kSleep);
+  mounts["securityContext"] = {{"privileged", true}};
+  apply(pod("web", {seeing("none", json::object()), seeing("sees", {{"mountPropagation", "HostToContainer"}}), mounts},
+            {{"volumes", json::array({volume})}}));
+  ASSERT_TRUE(eventually("the pod to be Ready", [&] { return pod_is_ready("web"); })) << events();
+  EXPECT_TRUE(eventually("what it mounts", [&] { return read_text(host + "/own/file") == "mine\n"; }));
+  ASSERT_EQ(::mount("none", (host + "/late").c_str(), "tmpfs", 0, nullptr), 0);
+  ASSERT_TRUE(base::write_file(host + "/late/file", "late", 0644).ok());
+  EXPECT_EQ(inside(process_of("web", "sees"), "/v/late/file"), "late");
+  EXPECT_EQ(inside(process_of("web", "sees"), "/v/own/file"), "mine\n");
+  EXPECT_EQ(inside(process_of("web", "none"), "/v/late/file"), "");
+  remove("web");
+  ASSERT_EQ(::umount2((host + "/late").c_str(), MNT_DETACH), 0);
+  ASSERT_EQ(::umount2((host + "/own").c_str(), MNT_DETACH), 0);
+  EXPECT_TRUE(node_is_as_it_was());
+}
+
+// --- Huge pages ---
+
+class VolumesHugePages : public VolumesKinds {
+ protected:
+  static constexpr char kPages[] = "/proc/sys/vm/nr_hugepages";
+  void prepare() override {
+    VolumesKinds::prepare();
+    before_ = std::atoi(read_text(kPages).c_str());
+    std::ofstream(kPages) << before_ + 8;
+    got_ = std::atoi(read_text(kPages).c_str()) == before_ + 8;
+  }
+  void TearDown() override {
+    VolumesKinds::TearDown();
+    std::ofstream(kPages) << before_;
+  }
+  int before_ = 0;
+  bool got_ = false;
+};
+
+TEST_F(VolumesHugePages, AreAnEmptyDirOfThatMedium) {
+  if (!got_) GTEST_SKIP() << "the kernel has no huge pages to give";
+  json main = mounting(shell("main", kSleep), {{{"name", "huge"}, {"mountPath", "/v"}}});
+  main["resources"] = {{"limits", {{"hugepages-2Mi", "4Mi"}, {"memory", "64Mi"}}}};
+  const json volume = {{"name", "huge"}, {"emptyDir", {{"medium", "HugePages-2Mi"}}}};
+  apply(pod("web", {main}, {{"volumes", json::array({volume})}}));
+  ASSERT_TRUE(eventually("the pod to be Ready", [&] { return pod_is_ready("web"); })) << events();
+  const std::string table = read_text("/proc/" + std::to_string(process_of("web")) + "/mountinfo");
+  const auto at = table.find(" /v ");
+  ASSERT_NE(at, std::string::npos) << table;
+  const std::string line = table.substr(at, table.find('\n', at) - at);
+  EXPECT_NE(line.find(" hugetlbfs "), std::string::npos) << line;
+  EXPECT_NE(line.find("pagesize=2M"), std::string::npos) << line;
+  remove("web");
   EXPECT_TRUE(node_is_as_it_was());
 }
 

@@ -1,6 +1,7 @@
 #include "agent/streaming/upgrade_proxy.hpp"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "agent/streaming/tests/peers.hpp"
 
@@ -149,6 +150,29 @@ TEST_F(UpgradeProxyTest, GivesAnErrorThatDoesNotEndTenSeconds) {
   EXPECT_EQ(proxy.sessions(), 1u);
   clock.advance(1s);
   EXPECT_TRUE(until([&] { return over() && reply.client->ended; }));
+}
+
+// kubectl pings, and a runtime closes as soon as it has written its last byte: then the kernel resets the connection.
+TEST_F(UpgradeProxyTest, LosesNothingOfARuntimeThatHasClosedWhileASlowClientStillSpeaks) {
+  if (::geteuid() != 0) GTEST_SKIP() << "the room for it takes a privilege";
+  constexpr std::uint64_t kSize = 3'000'000;
+  FakeReply& reply = new_reply();
+  begin(reply, runtime.url());
+  ASSERT_TRUE(until([&] { return runtime.peer != nullptr; }));
+  runtime.peer->send_pattern(kSize);
+  ASSERT_TRUE(until([&] { return runtime.peer->sent >= kSize; }));
+  runtime.peer->close();
+  reply.client->send("ping");
+  settle();
+  reply.client->send("ping");
+  settle();
+  reply.client->skip(runtime.behaviour.answer.size());
+  reply.client->read_pattern();
+  ASSERT_TRUE(until([&] { return reply.client->ended || reply.client->broken; }));
+  EXPECT_EQ(reply.client->count, kSize);
+  EXPECT_TRUE(reply.client->matches);
+  reply.client->close();
+  EXPECT_TRUE(until([&] { return over(); }));
 }
 
 TEST_F(UpgradeProxyTest, EndsEverySessionWhenItStops) {
