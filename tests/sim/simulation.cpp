@@ -240,17 +240,18 @@ void Simulation::settle() {
   if (!failed() && world_.events_lost > base::SteadyTime{} && unsure.count() > 0) run_for(unsure);
   // What has its time still ends: by its deadline, or by itself.
   if (!failed()) come_to_rest();
-  for (int i = 0; i < 5 && !failed() && changed_lately(); ++i) run_for(5s);
+  for (int i = 0; i < 12 && !failed() && changed_lately(); ++i) run_for(5s);
   if (failed()) return;
   for (const auto& invariant : invariants_) invariant->at_rest();
   collect_violations();
 }
 
-// Something has ended or begun of which the API cannot have heard yet.
+// Something has ended or begun of which the API cannot have heard yet, or is being ended.
 bool Simulation::changed_lately() const {
   const base::SteadyTime lately = world_.timeline.now() - 5s;
   for (const auto& [uid, pod] : ledger_.pods()) {
     for (const Instance& instance : pod.instances) {
+      if (instance.running() && instance.stop_tried) return true;
       if (instance.exited.value_or(instance.started.value_or(base::SteadyTime{})) > lately) return true;
     }
   }
