@@ -131,13 +131,7 @@ void check_mount_propagation(const core::VolumeMount& mount, const core::Contain
 }
 
 // Where the API server names the list only, we name the entry: nobody parses these paths, people read them.
-void check_sub_path(const core::VolumeMount& mount, const PodContext& pod, const Path& path, Errors& errors) {
-  const auto volume = pod.volumes.find(mount.name());
-  if (volume != pod.volumes.end() && volume->second->has_image()) {
-    const char* reason = "not allowed in image volume sources";
-    if (!mount.subpath().empty()) errors.invalid(path.child("subPath"), mount.subpath(), reason);
-    if (!mount.subpathexpr().empty()) errors.invalid(path.child("subPathExpr"), mount.subpathexpr(), reason);
-  }
+void check_sub_path(const core::VolumeMount& mount, const Path& path, Errors& errors) {
   if (!mount.subpath().empty()) check_local_path(mount.subpath(), path.child("subPath"), errors);
   if (mount.subpathexpr().empty()) return;
   if (!mount.subpath().empty()) {
@@ -213,7 +207,7 @@ void check_volume_mounts(const core::Container& container, const PodContext& pod
         errors.invalid(at.child("mountPath"), mount.mountpath(), "must not already exist as a path in volumeDevices");
       }
     }
-    check_sub_path(mount, pod, at, errors);
+    check_sub_path(mount, at, errors);
     check_mount_propagation(mount, container, at.child("mountPropagation"), errors);
     check_recursive_read_only(mount, at.child("recursiveReadOnly"), errors);
   }

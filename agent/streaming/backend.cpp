@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/streaming/peer_state.hpp"
 #include "base/gate.hpp"
 #include "base/go_text.hpp"
 #include "kube-client/channel.hpp"
@@ -29,8 +30,7 @@ using Tcp = asio::ip::tcp;
 using Addresses = std::vector<asio::ip::address>;
 using Dialed = Result<std::unique_ptr<Backend>>;
 
-constexpr int kSendRoom = 128 * 1024;
-constexpr int kReceiveRoom = 4 << 20;  // what the sender's kernel may hold (net.ipv4.tcp_wmem)
+constexpr int kKernelBuffer = 128 * 1024;
 
 Error unavailable(std::string text) { return Error(ErrorKind::unavailable, std::move(text)); }
 
@@ -66,6 +66,10 @@ class BackendOver final : public Backend {
     throw_if_cancelled(error);
     if (error) co_return unavailable("write to the runtime: " + text_of(error));
     co_return Ok{};
+  }
+
+  bool has_closed() const override {
+    return closed_ || peer_has_closed(const_cast<Stream&>(stream_).lowest_layer().native_handle());
   }
 
   // Of TLS, too: saying goodbye there would need the other side's leave while we still read.
@@ -122,15 +126,12 @@ base::Task<Result<Addresses>> resolve(base::BlockingPool& pool, std::string host
 }
 
 // As Go's dialer does: small pieces go at once, a dead machine is noticed while nothing is to be said. The runtime is
-// on this machine, where a large buffer towards it wins nothing.
-//
-// Runtimes close a connection as soon as they have written the last byte of a command's output. Whatever the client
-// says after that (kubectl pings) makes the kernel reset it, and what the runtime's kernel had not passed on yet is
-// lost: megabytes, of a client that is slow. So all of it must have come over to us by then. The kernel takes memory
-// for it only while the client is slow.
+// on this machine, where large buffers win nothing, but the kernel's would grow to what the machine allows for each
+// stream.
 void set_options(Tcp::socket& socket) {
   boost::system::error_code ignored;
-  socket.set_option(asio::socket_base::send_buffer_size(kSendRoom), ignored);
+  socket.set_option(asio::socket_base::receive_buffer_size(kKernelBuffer), ignored);
+  socket.set_option(asio::socket_base::send_buffer_size(kKernelBuffer), ignored);
   socket.set_option(Tcp::no_delay(true), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   const int fd = socket.native_handle();
@@ -138,8 +139,6 @@ void set_options(Tcp::socket& socket) {
   set(TCP_KEEPIDLE, 15);
   set(TCP_KEEPINTVL, 15);
   set(TCP_KEEPCNT, 9);
-  // Without the privilege it grows by itself, as far as the machine allows, when the client is fast.
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveRoom, sizeof kReceiveRoom);
 }
 
 base::Task<Result<Tcp::socket>> connect(base::Loop& loop, Tcp::endpoint to) {

@@ -29,6 +29,9 @@ class Backend {
   virtual base::Task<Result<std::size_t>> read_some(char* to, std::size_t room) = 0;
   // All of it.
   virtual base::Task<Status> write(const char* data, std::size_t size) = 0;
+  // The other side has closed, though what it had said before has not all come over yet: whatever is written to it now
+  // makes the kernel throw that away.
+  virtual bool has_closed() const = 0;
   // Nothing more will be sent; what was sent arrives.
   virtual void shut_down_write() = 0;
   virtual void close() = 0;

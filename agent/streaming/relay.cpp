@@ -47,6 +47,13 @@ base::Task<void> Relay::copy_to_runtime() {
       last_byte_ = clock_.steady_now();
       continue;
     }
+    // Runtimes close as soon as they have written a command's last byte, and kubectl pings on: its ping would cost a
+    // slow client the end of the output.
+    if (delivering_ && runtime_.has_closed()) {
+      runtime_ended_ = true;
+      wait_for_the_rest();
+      continue;
+    }
     const Status written = co_await runtime_.write(bytes->data(), bytes->size());
     if (written.ok()) {
       counts_.to_runtime += bytes->size();
@@ -67,7 +74,9 @@ base::Task<void> Relay::copy_to_client(std::string first) {
   for (std::string bytes = std::move(first);; bytes.assign(buffer.data(), count)) {
     if (!bytes.empty()) {
       const std::size_t size = bytes.size();
+      delivering_ = true;
       const Status written = co_await client_.write(std::move(bytes));
+      delivering_ = false;
       if (!written.ok()) {
         close();
         co_return;

@@ -55,6 +55,7 @@ class Relay {
   base::Duration patience_;
   RelayCounts counts_;
   bool client_ended_ = false;
+  bool delivering_ = false;     // the client is slower than the runtime
   bool runtime_ended_ = false;  // or takes no more
   base::SteadyTime last_byte_{};
   std::unique_ptr<base::Alarm> alarm_;

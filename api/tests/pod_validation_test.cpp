@@ -40,7 +40,8 @@ void check(const core::Pod& pod, const Row& row) {
 // The row is a fragment of the container "c".
 void check_container(const Row& row, const std::string& spec = "") {
   check(pod_from_yaml("apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: ns}\nspec:\n" + indented(spec, 2) +
-                      "  volumes: [{name: v, emptyDir: {}}, {name: w, persistentVolumeClaim: {claimName: w}}]\n"
+                      "  volumes: [{name: v, emptyDir: {}}, {name: w, persistentVolumeClaim: {claimName: w}}, {name: "
+                      "image, image: {reference: r}}]\n"
                       "  containers:\n  - name: c\n    image: i\n" +
                       indented(row.yaml, 4)),
         row);
@@ -187,6 +188,7 @@ TEST(PodValidation, MountRules) {
   const std::string mount = "spec.containers[0].volumeMounts[0]";
   const Row rows[] = {
       {"volumeMounts: [{name: v, mountPath: /a, subPath: b/c, readOnly: true, recursiveReadOnly: Enabled}]", {}},
+      {"volumeMounts: [{name: image, mountPath: /a, subPath: b/c}]", {}},
       {"volumeMounts: [{name: x, mountPath: /a}]", {mount + ".name: Not found: \"x\""}},
       {"volumeMounts: [{name: v}]", {mount + ".mountPath: Required value"}},
       {"volumeMounts: [{name: v, mountPath: /a}, {name: w, mountPath: /a}]",

@@ -150,6 +150,25 @@ TEST_F(VolumesKinds, AnEphemeralVolumeIsTheClaimThatWasMadeForThePodAndNoOther) 
   EXPECT_TRUE(node_is_as_it_was());
 }
 
+// --- Images ---
+
+TEST_F(VolumesKinds, AnImageIsAVolumeThatIsOnlyRead) {
+  const std::string version = field("node", "node", "{.status.nodeInfo.containerRuntimeVersion}");
+  if (version.starts_with("containerd://1.")) GTEST_SKIP() << version << " has no image volumes";
+  const json source = {{"name", "tools"}, {"image", {{"reference", kBusybox}, {"pullPolicy", "Never"}}}};
+  apply(pod("web", {mounting(shell("main", kSleep), {{{"name", "tools"}, {"mountPath", "/v"}}})},
+            {{"volumes", json::array({source})}}));
+  ASSERT_TRUE(eventually("the pod to be Ready", [&] { return pod_is_ready("web"); })) << events();
+  const int process = process_of("web");
+  EXPECT_NE(inside(process, "/v/bin/busybox"), "");
+  EXPECT_TRUE(inside(process, "/v/bin/busybox") == inside(process, "/bin/busybox"));
+  EXPECT_NE(run_program({"/usr/bin/nsenter", "-t", std::to_string(process), "-m", "/bin/busybox", "touch", "/v/new"})
+                .exit_code,
+            0);
+  remove("web");
+  EXPECT_TRUE(node_is_as_it_was());
+}
+
 // --- How mounts are shared ---
 
 TEST_F(VolumesKinds, MountsOfTheHostAndOfTheContainerAreSeenAsFarAsTheyAreToBe) {

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t kMegabyte = 1'000'000;
 // What the kernel's buffers of both connections and our two pieces hold at most.
-constexpr std::uint64_t kInFlight = 12'000'000;
+constexpr std::uint64_t kInFlight = 4 * kMegabyte;
 
 class RelayTest : public StreamTest {
  protected:

@@ -1,7 +1,6 @@
 #include "agent/streaming/upgrade_proxy.hpp"
 
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include "agent/streaming/tests/peers.hpp"
 
@@ -154,22 +153,23 @@ TEST_F(UpgradeProxyTest, GivesAnErrorThatDoesNotEndTenSeconds) {
 
 // kubectl pings, and a runtime closes as soon as it has written its last byte: then the kernel resets the connection.
 TEST_F(UpgradeProxyTest, LosesNothingOfARuntimeThatHasClosedWhileASlowClientStillSpeaks) {
-  if (::geteuid() != 0) GTEST_SKIP() << "the room for it takes a privilege";
-  constexpr std::uint64_t kSize = 3'000'000;
   FakeReply& reply = new_reply();
   begin(reply, runtime.url());
   ASSERT_TRUE(until([&] { return runtime.peer != nullptr; }));
-  runtime.peer->send_pattern(kSize);
-  ASSERT_TRUE(until([&] { return runtime.peer->sent >= kSize; }));
+  // As much as the kernel takes while nobody reads, and then the end.
+  runtime.peer->send_pattern(100'000'000);
+  settle();
+  const std::uint64_t size = runtime.peer->sent;
+  ASSERT_GT(size, 500'000u);
   runtime.peer->close();
-  reply.client->send("ping");
-  settle();
-  reply.client->send("ping");
-  settle();
+  for (int i = 0; i < 3; ++i) {
+    reply.client->send("ping");
+    settle();
+  }
   reply.client->skip(runtime.behaviour.answer.size());
   reply.client->read_pattern();
   ASSERT_TRUE(until([&] { return reply.client->ended || reply.client->broken; }));
-  EXPECT_EQ(reply.client->count, kSize);
+  EXPECT_GE(reply.client->count + runtime.behaviour.answer.size(), size);
   EXPECT_TRUE(reply.client->matches);
   reply.client->close();
   EXPECT_TRUE(until([&] { return over(); }));
