@@ -17,6 +17,7 @@ namespace keelson::logs {
 namespace {
 
 constexpr std::size_t kChunk = 64 * 1024;
+constexpr int kTries = 3;                   // to open one file while others are rotated
 constexpr std::size_t kSearch = 64u << 20;  // of a tail, in one step
 
 std::string quoted(const std::string& path) { return base::go_quote(path); }
@@ -185,12 +186,17 @@ std::string LogCursor::successor(const struct stat& mine) const {
 base::UniqueFd LogCursor::open_successor() const {
   struct stat mine {};
   if (::fstat(fd_.get(), &mine) != 0) return {};
-  const std::string next = successor(mine);
-  base::UniqueFd fd = open_log(next);
-  struct stat info {};
-  if (!fd || ::fstat(fd.get(), &info) != 0 || same_file(info, mine)) return {};
-  // Rotated in between: what had the log's name a moment ago comes first.
-  if (next == path_ && successor(mine) != path_) return {};
+  base::UniqueFd fd;
+  std::string next = successor(mine);
+  for (int tries = 0; tries < kTries; ++tries) {
+    fd = open_log(next);
+    struct stat info {};
+    if (!fd || ::fstat(fd.get(), &info) != 0 || same_file(info, mine)) return {};
+    // Rotated in between: what had the log's name a moment ago comes first.
+    const std::string now = next == path_ ? successor(mine) : next;
+    if (now == next) break;
+    next = now;
+  }
   return fd;
 }
 

@@ -61,12 +61,13 @@ base::Task<void> LogRotator::watch_bursts() {
 }
 
 base::Task<void> LogRotator::look_at_all() {
+  const std::vector<LogPtr> before = known();
   const auto ids = co_await containers_.running();
   if (!ids.ok()) {
     log_.debug(2, "Logs are not rotated: running containers cannot be listed", {{"err", ids.error()}});
     co_return;
   }
-  remember(*ids);
+  remember(*ids, before);
   std::vector<LogPtr> logs;
   std::vector<std::string> paths;
   for (const LogPtr& log : known()) {
@@ -101,9 +102,12 @@ base::Task<void> LogRotator::look_for_bursts() {
   }
 }
 
-void LogRotator::remember(const std::vector<std::string>& ids) {
+// One that was started while they were listed is not among them.
+void LogRotator::remember(const std::vector<std::string>& ids, const std::vector<LogPtr>& before) {
   const std::set<std::string> running(ids.begin(), ids.end());
-  std::erase_if(logs_, [&](const auto& entry) { return running.count(entry.first) == 0; });
+  for (const LogPtr& log : before) {
+    if (running.count(log->id) == 0) logs_.erase(log->id);
+  }
   for (const std::string& id : running) {
     if (logs_.count(id) == 0) add(id);
   }

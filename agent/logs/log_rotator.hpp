@@ -91,7 +91,7 @@ class LogRotator {
   base::Task<void> watch_bursts();
   base::Task<void> look_at_all();
   base::Task<void> look_for_bursts();
-  void remember(const std::vector<std::string>& ids);
+  void remember(const std::vector<std::string>& ids, const std::vector<LogPtr>& before);
   LogPtr add(const std::string& id);
   std::vector<LogPtr> known() const;
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/server/websocket_token.hpp"
+
 namespace keelson::server {
 namespace {
 
@@ -54,12 +56,14 @@ base::Task<Result<User>> Authenticator::authenticate(Request& request, const Pee
   if (is_somebody(found)) {
     drop_fields(request.headers, "Authorization");
     // Also one that was not looked at, as something else was good enough.
-    const auto carried = protocol_token(request.headers);
-    if (carried.ok() && *carried) take_out(request, **carried);
+    drop_protocol_tokens(request.headers);
     co_return with_group(std::move(**found));
   }
   if (failure) co_return std::move(*failure);
-  if (methods_.anonymous) co_return anonymous_user();
+  if (methods_.anonymous) {
+    drop_protocol_tokens(request.headers);
+    co_return anonymous_user();
+  }
   co_return Error(ErrorKind::permission_denied, "the request has no credentials");
 }
 
@@ -86,11 +90,6 @@ base::Task<Result<std::optional<User>>> Authenticator::by_protocol(Request& requ
   if (!*carried) co_return std::optional<User>();
   auto user = co_await by_token((*carried)->token);
   co_return user;
-}
-
-void Authenticator::take_out(Request& request, const ProtocolToken& carried) {
-  drop_fields(request.headers, "Sec-WebSocket-Protocol");
-  request.headers.emplace_back("Sec-WebSocket-Protocol", carried.others);
 }
 
 base::Task<Result<std::optional<User>>> Authenticator::by_token(std::string token) {

@@ -12,7 +12,6 @@
 #include "agent/server/message.hpp"
 #include "agent/server/server_metrics.hpp"
 #include "agent/server/token_authenticator.hpp"
-#include "agent/server/websocket_token.hpp"
 #include "base/clock.hpp"
 
 namespace keelson::server {
@@ -37,7 +36,6 @@ class Authenticator {
   base::Task<Result<std::optional<User>>> by_bearer(Request& request);
   base::Task<Result<std::optional<User>>> by_protocol(Request& request);
   base::Task<Result<std::optional<User>>> by_token(std::string token);
-  static void take_out(Request& request, const ProtocolToken& carried);
 
   base::Clock& clock_;
   Authentication methods_;

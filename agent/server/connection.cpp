@@ -330,9 +330,9 @@ base::Task<Connection::BodyEnd> Connection::read_body(std::string& body) {
     const auto progress = parser_->read_body(input_, body, limit);
     body_size_ = body.size();
     count_input();
-    if (progress == RequestParser::Progress::complete) break;
     if (progress == RequestParser::Progress::failed) co_return BodyEnd::bad;
     if (progress == RequestParser::Progress::too_large || too_much_input()) co_return BodyEnd::too_large;
+    if (progress == RequestParser::Progress::complete) break;
     wire_->set_deadline(std::min(end_, clock_.after(kBodyPause)));
     const auto size = co_await wire_->read_some(input_, kPiece);
     if (!size.ok() && size.error().kind() == ErrorKind::deadline_exceeded) co_return BodyEnd::slow;

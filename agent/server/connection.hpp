@@ -4,7 +4,8 @@
 // handler. While that runs the client is watched: when it goes, the task is cancelled; one that has only ended its own
 // side still gets a short answer. A handler may take the connection over. Owner: serve(), a task in the Server's gate.
 // Thread: the loop. Stops: with its task. Limits: 10 s for the handshake, 90 s idle, 32 s for a head from its first
-// byte, 60 s without a byte of a body, 4 h for a request, 30 s to take an answer of our own. Source: contract 05 §1,
+// byte, 60 s without a byte of a body, 4 h for a request, 30 s to take an answer of our own, 5 min for
+// each 64 KiB of a handler's long one. Source: contract 05 §1,
 // §5; RFC 9112.
 #pragma once
 

@@ -42,7 +42,7 @@ std::string http_date(base::SystemTime time);
 
 class HttpReply final : public Reply {
  public:
-  // So long a client may take nothing of an answer that is held whole.
+  // So long a client may take over the next 64 KiB of an answer that is held whole (send()).
   static constexpr base::Duration patience = std::chrono::minutes(5);
 
   // `early`: the bytes that came after the request, for who takes the connection over.

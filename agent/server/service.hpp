@@ -24,8 +24,8 @@ struct ServerOptions {
   int port = 10250;  // 0: any that is free
   std::size_t max_connections = 10'000;
   std::size_t body_limit = 3u << 20;
-  // Of input that waits to be understood, on all connections together: a head may be 1 MiB long before anybody is
-  // known.
+  // Of input that is held, on all connections together: heads, which may be 1 MiB long before anybody is known, and
+  // bodies, while their requests are answered.
   std::size_t input_limit = 64u << 20;
 };
 

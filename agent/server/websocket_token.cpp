@@ -54,6 +54,22 @@ std::optional<std::string> base64url_decode(std::string_view text) {
   return std::move(*bytes);
 }
 
+void drop_protocol_tokens(Fields& headers) {
+  std::string others;
+  bool any = false;
+  for (const std::string_view protocol : list_of(headers, kProtocols)) {
+    if (protocol.starts_with(kPrefix)) {
+      any = true;
+      continue;
+    }
+    others += others.empty() ? "" : ",";
+    others += protocol;
+  }
+  if (!any) return;
+  drop_fields(headers, kProtocols);
+  if (!others.empty()) headers.emplace_back(kProtocols, std::move(others));
+}
+
 Result<std::optional<ProtocolToken>> protocol_token(const Fields& headers) {
   if (!is_websocket(headers)) return std::optional<ProtocolToken>();
   ProtocolToken found;

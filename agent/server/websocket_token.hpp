@@ -24,6 +24,9 @@ struct ProtocolToken {
 // beside the token, so that there would be none to answer with.
 Result<std::optional<ProtocolToken>> protocol_token(const Fields& headers);
 
+// Whatever looks like a token is taken out of the subprotocols, good or not.
+void drop_protocol_tokens(Fields& headers);
+
 // Without padding, in the alphabet of URLs; nothing when it is not that.
 std::optional<std::string> base64url_decode(std::string_view text);
 

@@ -35,7 +35,7 @@ class Wires {
   bool close_longest_waiting();
   void close_all();
 
-  // Of unread input on all wires, which has a limit of its own.
+  // Of input on all wires that is held in memory, which has a limit of its own.
   std::size_t buffered = 0;
 
  private:

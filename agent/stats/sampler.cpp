@@ -232,44 +232,61 @@ void Sampler::remember(const PodFacts& pod, LogReading reading) {
 }
 
 base::Task<Result<std::vector<LogUse>>> Sampler::log_use() {
-  const base::Semaphore::Permit turn = co_await turn_.acquire();
   std::vector<PodFacts> pods = base_.source.pods();
   std::erase_if(pods, [](const PodFacts& pod) { return pod.containers.empty(); });
-  std::vector<LogOrder> orders;
-  std::vector<std::size_t> due;
-  for (std::size_t i = 0; i < pods.size(); ++i) {
-    if (!logs_are_due(pods[i])) continue;
-    due.push_back(i);
-    orders.push_back(log_order(pods[i]));
-  }
-  if (!due.empty()) {
-    auto measured = co_await measure(std::move(orders));
-    if (!measured.ok()) co_return std::move(measured).error();
-    for (std::size_t i = 0; i < due.size(); ++i) remember(pods[due[i]], std::move((*measured)[i]));
-  }
+  auto measured = co_await measure_due(&pods);
+  if (!measured.ok()) co_return std::move(measured).error();
   std::vector<LogUse> out;
   for (const PodFacts& pod : pods) {
-    const LogReading& last = logs_.at(pod.uid).last;
+    const auto known = logs_.find(pod.uid);
+    if (known == logs_.end()) continue;  // it has gone meanwhile
     for (const ContainerFacts& one : pod.containers) {
-      const auto found = last.containers.find(one.name);
-      if (found != last.containers.end()) out.push_back({pod.uid, pod.ns, pod.name, one.name, found->second.bytes});
+      const auto& sizes = known->second.last.containers;
+      const auto found = sizes.find(one.name);
+      if (found != sizes.end()) out.push_back({pod.uid, pod.ns, pod.name, one.name, found->second.bytes});
     }
   }
   co_return out;
 }
 
+base::Task<Status> Sampler::measure_due(const std::vector<PodFacts>* pods) {
+  std::erase_if(logs_, [&](const auto& entry) {
+    return std::none_of(pods->begin(), pods->end(), [&](const PodFacts& pod) { return pod.uid == entry.first; });
+  });
+  std::vector<LogOrder> orders;
+  std::vector<std::size_t> due;
+  for (std::size_t i = 0; i < pods->size(); ++i) {
+    if (!logs_are_due((*pods)[i])) continue;
+    due.push_back(i);
+    orders.push_back(log_order((*pods)[i]));
+  }
+  if (due.empty()) co_return Status();
+  if (base_.clock.steady_now() < next_try_)
+    co_return Error(ErrorKind::unavailable, "logs could not be measured lately");
+  auto measured = co_await measure(std::move(orders));
+  if (!measured.ok()) {
+    next_try_ = base_.clock.after(kLogPeriod);
+    co_return std::move(measured).error();
+  }
+  for (std::size_t i = 0; i < due.size(); ++i) remember((*pods)[due[i]], std::move((*measured)[i]));
+  co_return Status();
+}
+
 // Not a coroutine: closures are made outside of those.
 base::Task<Result<std::vector<LogReading>>> Sampler::measure(std::vector<LogOrder> orders) {
-  return base_.pool.run<std::vector<LogReading>>(
-      "measuring logs", kBatchLimit,
-      [orders = std::move(orders), now = base_.clock.now()]() -> Result<std::vector<LogReading>> {
-        std::vector<LogReading> out;
-        for (const LogOrder& order : orders) {
-          out.push_back(read_log_usage(order));
-          out.back().time = now;
-        }
-        return out;
-      });
+  return base_.pool.run<std::vector<LogReading>>("measuring logs", kBatchLimit,
+                                                 [token = in_flight_.enter("logs"), orders = std::move(orders),
+                                                  now = base_.clock.now()]() -> Result<std::vector<LogReading>> {
+                                                   if (token == nullptr)
+                                                     return Error(ErrorKind::exhausted,
+                                                                  "an earlier measurement still hangs in the kernel");
+                                                   std::vector<LogReading> out;
+                                                   for (const LogOrder& order : orders) {
+                                                     out.push_back(read_log_usage(order));
+                                                     out.back().time = now;
+                                                   }
+                                                   return out;
+                                                 });
 }
 
 void Sampler::forget_gone(const std::vector<PodSnapshot>& pods) {

@@ -22,6 +22,7 @@
 #include "agent/stats/snapshot.hpp"
 #include "base/blocking_pool.hpp"
 #include "base/clock.hpp"
+#include "base/in_flight.hpp"
 #include "base/logger.hpp"
 #include "base/sync.hpp"
 
@@ -59,7 +60,7 @@ class Sampler {
   Sampler(Base base, SamplerOptions options);
 
   base::Task<Result<SnapshotPtr>> take(Depth depth);
-  // Measured within the last minute.
+  // As it was measured last, within the last minute. While a measurement hangs none is begun.
   base::Task<Result<std::vector<LogUse>>> log_use();
 
   base::BlockingPool& pool() { return base_.pool; }
@@ -92,6 +93,7 @@ class Sampler {
   void take_in_pod(PodSnapshot& pod, PodReading reading);
   void remember(const PodSnapshot& pod);
   void forget_gone(const std::vector<PodSnapshot>& pods);
+  base::Task<Status> measure_due(const std::vector<PodFacts>* pods);
   void set_rate(const std::string& path, CgroupReading& group);
   void set_runtime_rates(Snapshot& snapshot);
 
@@ -102,6 +104,8 @@ class Sampler {
   std::optional<base::SystemTime> started_;                   // the machine
   std::unordered_map<std::string, std::string> group_names_;  // by container ID
   std::map<std::string, KnownLogs> logs_;                     // by pod UID
+  base::InFlight in_flight_;                                  // measurements of logs alone
+  base::SteadyTime next_try_ = base::SteadyTime::min();       // after one that failed
 };
 
 }  // namespace keelson::stats

@@ -33,6 +33,7 @@ namespace keelson::agent {
 namespace {
 
 constexpr std::size_t kStatsThreads = 2;
+constexpr base::Duration kLogPatience = std::chrono::seconds(1);  // of a scrape
 // Threads for what clients ask, apart from those that pods wait for, and for the rotation of logs.
 std::size_t threads(const config::KubeletConfiguration& kubelet) {
   return 3 + 2 * static_cast<std::size_t>(std::clamp(kubelet.container_log_max_workers, 1, 8));
@@ -134,6 +135,7 @@ struct NodeServer::Parts {
   void plug_in(server::Router& router);
   void collect();
   base::Task<void> measure_logs();
+  base::Task<void> measure_logs_now();
   config::KubeletConfiguration in_force() const;
 
   Base base;
@@ -159,6 +161,8 @@ struct NodeServer::Parts {
   base::CountsBy<1> websockets;
   stats::Sampler sampler;
   std::vector<stats::LogUse> log_use;  // as of the last scrape
+  bool measuring_logs = false;
+  base::Notification logs_measured;
   HealthChecks checks;
 
   node_api::HealthHandler health;
@@ -206,6 +210,7 @@ NodeServer::Parts::Parts(Base given, Hooks given_hooks)
       proxy(base.loop, base.clock, pool, base.log),
       sampler(stats::Sampler::Base{base.loop, base.clock, stats_pool, stats, base.log},
               sampler_options(base.configuration, base.facts)),
+      logs_measured(base.loop),
       health(checks, base.log),
       pods_handler(pods),
       running_pods(base.runtime),
@@ -285,9 +290,25 @@ void NodeServer::Parts::collect() {
   metrics_main.before([this] { return measure_logs(); });
 }
 
+// A scrape does not wait for a disk that does not answer: it shows what was known.
 base::Task<void> NodeServer::Parts::measure_logs() {
+  if (!std::exchange(measuring_logs, true)) base::spawn(gate, "sizes of logs", measure_logs_now());
+  const base::SteadyTime until = base.clock.after(kLogPatience);
+  while (measuring_logs) {
+    const bool rung = co_await logs_measured.wait_until(base.clock, until);
+    if (!rung) break;
+  }
+}
+
+base::Task<void> NodeServer::Parts::measure_logs_now() {
   auto measured = co_await sampler.log_use();
-  if (measured.ok()) log_use = std::move(*measured);
+  if (measured.ok()) {
+    log_use = std::move(*measured);
+  } else {
+    base.log.debug(2, "Sizes of logs stay as they were", {{"err", measured.error()}});
+  }
+  measuring_logs = false;
+  logs_measured.notify();
 }
 
 config::KubeletConfiguration NodeServer::Parts::in_force() const {

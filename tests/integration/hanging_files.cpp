@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -38,6 +39,8 @@ HangingFiles::HangingFiles(const std::string& path) : path_(path) {
     return;
   }
   thread_ = std::thread([this] { serve(); });
+  std::unique_lock lock(mutex_);
+  begun_.wait(lock, [this] { return is_begun_; });
 }
 
 HangingFiles::~HangingFiles() {
@@ -105,6 +108,8 @@ void HangingFiles::answer(const Question& question) {
       out.minor = FUSE_KERNEL_MINOR_VERSION;
       out.max_readahead = question.init.max_readahead;
       out.max_write = 4096;
+      is_begun_ = true;
+      begun_.notify_all();
       return reply(question, &out, sizeof out);
     }
     case FUSE_GETATTR: {

@@ -8,6 +8,7 @@
 
 #include <linux/fuse.h>
 
+#include <condition_variable>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -47,6 +48,8 @@ class HangingFiles {
   base::UniqueFd device_;
   base::UniqueFd end_;
   std::mutex mutex_;
+  std::condition_variable begun_;
+  bool is_begun_ = false;  // the kernel has introduced itself
   bool hangs_ = false;
   std::vector<Question> waiting_;
   std::thread thread_;

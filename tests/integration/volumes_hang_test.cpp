@@ -2,6 +2,7 @@
 // other pod waits, and one that has it mounted can be ended, also by an agent that was started meanwhile. Source:
 // contract 04 §6 (unmount), §16 (restart).
 #include <filesystem>
+#include <optional>
 
 #include "tests/integration/hanging_files.hpp"
 #include "tests/integration/volumes_node.hpp"

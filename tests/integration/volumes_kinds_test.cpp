@@ -209,14 +209,14 @@ class VolumesHugePages : public VolumesKinds {
   void prepare() override {
     VolumesKinds::prepare();
     before_ = std::atoi(read_text(kPages).c_str());
-    std::ofstream(kPages) << before_ + 8;
-    got_ = std::atoi(read_text(kPages).c_str()) == before_ + 8;
+    std::ofstream(kPages) << *before_ + 8;
+    got_ = std::atoi(read_text(kPages).c_str()) == *before_ + 8;
   }
   void TearDown() override {
     VolumesKinds::TearDown();
-    std::ofstream(kPages) << before_;
+    if (before_) std::ofstream(kPages) << *before_;
   }
-  int before_ = 0;
+  std::optional<int> before_;  // none: nothing was changed
   bool got_ = false;
 };
 

@@ -33,7 +33,7 @@ class ClaimsOfCluster {
   bool old_controller = false;
 
   // --- Users and the controller ---
-  // By `gib` more than it has. Nothing while the controller is at work.
+  // By `gib` more than it asks for now.
   void ask_for_more(const std::string& claim, std::int64_t gib);
   // Does its part, and what the node gave up anew.
   void control(const std::string& claim);

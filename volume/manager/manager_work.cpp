@@ -191,7 +191,7 @@ base::Task<VolumeManager::Step> VolumeManager::mount_with_device(MountPtr mount)
 base::Task<VolumeManager::Step> VolumeManager::leave_other_context(MountPtr mount) {
   const DevicePtr device = mount->device;
   const std::optional<std::string>& context = device->order.context;
-  const bool fits = !context || *context == mount->spec->context;
+  const bool fits = !context || same_context(*context, mount->spec->context);
   if (device->state == State::absent || mount->state != State::absent || fits) co_return Step::done();
   for (const auto& [uid, pod] : pods_) {
     for (const auto& [key, other] : pod->mounts) {

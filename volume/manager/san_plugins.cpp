@@ -190,8 +190,9 @@ void see_contexts(std::vector<DeviceOrder>& all, Mounts& mounts) {
   if (!table.ok()) return;
   for (DeviceOrder& order : all) {
     if (order.block) continue;
+    const std::string place = mounts.real_path(order.place).value_or(order.place);
     for (const MountEntry& entry : *table) {
-      if (entry.path == order.place) order.context = context_in(entry.super_options);
+      if (entry.path == place) order.context = context_in(entry.super_options);
     }
   }
 }

@@ -1,5 +1,8 @@
 #include "volume/manager/selinux.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -53,6 +56,38 @@ std::set<std::string> contexts_of(const VolumeSpec& spec, const std::string& fil
   return found;
 }
 
+struct ContextParts {
+  std::string front;  // "user:role:type:sensitivity"
+  std::set<int> categories;
+  bool operator==(const ContextParts&) const = default;
+};
+
+bool read_category(std::string_view text, int& number) {
+  if (!text.starts_with('c')) return false;
+  text.remove_prefix(1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && number >= 0 && number < 1024;
+}
+
+// Nothing for what is not understood, such as a range of levels.
+std::optional<ContextParts> parts_of(const std::string& context) {
+  const auto colon = context.rfind(':');
+  ContextParts out;
+  if (colon == std::string::npos || context.compare(colon + 1, 1, "c") != 0) return std::nullopt;
+  out.front = context.substr(0, colon);
+  for (std::string_view rest = std::string_view(context).substr(colon + 1); !rest.empty();) {
+    const std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+    const auto dot = item.find('.');
+    int first = 0, last = 0;
+    if (!read_category(item.substr(0, dot), first)) return std::nullopt;
+    last = first;
+    if (dot != std::string_view::npos && !read_category(item.substr(dot + 1), last)) return std::nullopt;
+    for (int i = first; i <= last; ++i) out.categories.insert(i);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string file_context_of(std::string_view lxc_contexts) { return value_of(lxc_contexts, "file"); }
@@ -66,6 +101,11 @@ SELinuxHost read_selinux(const std::string& etc, const std::string& sys) {
   const auto contexts = base::read_file(etc + "/" + (policy.empty() ? "targeted" : policy) + "/contexts/lxc_contexts");
   if (contexts.ok()) host.file_context = file_context_of(*contexts);
   return host;
+}
+
+bool same_context(const std::string& a, const std::string& b) {
+  const auto left = parts_of(a), right = parts_of(b);
+  return a == b || (left && left == right);
 }
 
 std::string context_in(std::string_view options) {

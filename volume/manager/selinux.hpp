@@ -33,6 +33,9 @@ std::string context_of(const api::core::SELinuxOptions& options, const std::stri
 // The context that a mount has, by its options in the mount table ("rw,context=\"...\""); empty: it has none.
 std::string context_in(std::string_view super_options);
 
+// Whether the kernel takes both for one: it writes categories sorted and in ranges.
+bool same_context(const std::string& a, const std::string& b);
+
 // The mount option.
 inline std::string context_option(const std::string& context) { return "context=\"" + context + "\""; }
 

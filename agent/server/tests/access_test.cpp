@@ -254,6 +254,11 @@ TEST_F(AccessTest, ATokenThatWasNotLookedAtGoesToNobodyElse) {
   EXPECT_EQ(tokens_.calls, 0);
   EXPECT_EQ(asked.header("Sec-WebSocket-Protocol"), "a");
   EXPECT_FALSE(asked.header("Authorization").has_value());
+  // Nor does one that is none.
+  const std::string bad = "base64url.bearer.authorization.k8s.io.!,base64url.bearer.authorization.k8s.io.Z29vZA";
+  Request two = request({{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Protocol", bad}});
+  EXPECT_EQ(authenticate(two, peer_of(authority_.issue(client("bob"))))->name, "bob");
+  EXPECT_FALSE(two.header("Sec-WebSocket-Protocol").has_value());
 }
 
 TEST_F(AccessTest, AGoodMethodWinsOverABadOneBeforeIt) {

@@ -204,6 +204,12 @@ TEST_P(SamplerTest, TellsWhatLogsUseToWhoAsksForThemAlone) {
   clock.advance(1min);
   EXPECT_GE(run(sampler->log_use())->front().bytes, 110'000u);
   EXPECT_EQ(source.asked_containers, 0);
+  // Nothing is kept of a pod that has gone.
+  const std::vector<PodFacts> pods = std::exchange(source.all_pods, {});
+  EXPECT_THAT(*run(sampler->log_use()), SizeIs(0));
+  source.all_pods = pods;
+  tree.write("logs/a/main/2.log", std::string(500'000, 'x'));
+  EXPECT_GE(run(sampler->log_use())->front().bytes, 600'000u) << "measured anew";
 }
 
 TEST_P(SamplerTest, HealthOfVolumesIsShownOnlyWithItsGate) {

@@ -108,6 +108,18 @@ TEST(SELinuxContext, OfAMountStandsInItsOptions) {
   EXPECT_EQ(context_in(""), "");
 }
 
+TEST(SELinuxContext, IsTheSameHoweverItsCategoriesAreWritten) {
+  EXPECT_TRUE(same_context("u:r:t:s0:c20,c5", "u:r:t:s0:c5,c20"));
+  EXPECT_TRUE(same_context("u:r:t:s0:c1,c2,c3", "u:r:t:s0:c1.c3"));
+  EXPECT_TRUE(same_context("", ""));
+  EXPECT_TRUE(same_context("odd", "odd"));
+  EXPECT_FALSE(same_context("u:r:t:s0:c1", "u:r:t:s0:c1,c2"));
+  EXPECT_FALSE(same_context("u:r:t:s0:c1", "u:r:t:s1:c1"));
+  EXPECT_FALSE(same_context("u:r:t:s0", ""));
+  EXPECT_FALSE(same_context("u:r:t:s0:cx", "u:r:t:s0:c1"));
+  EXPECT_FALSE(same_context("u:r:t:s0-s0:c0.c1023", "u:r:t:s0:c0.c1023"));
+}
+
 TEST(SELinuxContext, TheHostSaysByItsPolicysFiles) {
   char name[] = "/tmp/keelson-selinux-XXXXXX";
   const std::string top = mkdtemp(name);
