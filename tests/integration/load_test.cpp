@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -39,7 +41,11 @@ class LoopWatch {
   ~LoopWatch() { end(); }
 
   void end() {
-    ended_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    bell_.notify_all();
     if (thread_.joinable()) thread_.join();
   }
   // After end().
@@ -57,20 +63,26 @@ class LoopWatch {
 
  private:
   void watch() {
+    std::unique_lock lock(mutex_);
     while (!ended_) {
+      lock.unlock();
       const auto begun = Clock::now();
       const HttpAnswer answer = http_get(kNodeIp, kReadOnlyPort, "/healthz");
       took_.push_back(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begun));
       if (answer.status != 200) ++failures_;
       ++count_;
-      std::this_thread::sleep_until(begun + std::chrono::milliseconds(5));  // not to be a load itself
+      lock.lock();
+      // Not to be a load itself.
+      bell_.wait_until(lock, begun + std::chrono::milliseconds(5), [this] { return ended_; });
     }
   }
 
   std::vector<std::chrono::microseconds> took_;
   int failures_ = 0;
   std::atomic<std::size_t> count_{0};
-  std::atomic<bool> ended_{false};
+  std::mutex mutex_;
+  std::condition_variable bell_;
+  bool ended_ = false;
   std::thread thread_;
 };
 
