@@ -2,6 +2,7 @@
 // is had once it can be. Source: contract 04 §5, §8, §13, §14, §18.
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -365,6 +366,54 @@ TEST_F(VolumesFullDisk, IsToldOfEachVolumeThatCannotBeWrittenAndHeals) {
   EXPECT_TRUE(eventually("the news", [&] { return inside(process, "/v/greeting") == "two"; }));
   EXPECT_TRUE(eventually("the second pod to be Ready", [&] { return pod_is_ready("during"); }));
   EXPECT_EQ(process_of("before"), process);
+  remove_all();
+}
+
+TEST_F(VolumesFullDisk, ThatCanOnlyBeReadForAWhileIsToldOfAndHeals) {
+  config_map("words", {{"greeting", "one"}});
+  apply(holder("before", config_map_volume("words", "words")));
+  ASSERT_TRUE(eventually("the first pod to be Ready", [&] { return pod_is_ready("before"); }));
+  const int process = process_of("before");
+  const auto remount = [&](const std::string& how) {
+    const auto done = run_program({"/bin/mount", "-o", "remount," + how, directory + "/root"});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+  };
+  remount("ro");
+  config_map("words", {{"greeting", "two"}});
+  apply(holder("during", config_map_volume("words", "words")));
+  EXPECT_TRUE(eventually("both to be told", [&] {
+    return has_event("during", {"ead-only file system"}) && has_event("before", {"ead-only file system"});
+  })) << events();
+  EXPECT_FALSE(pod_is_ready("during"));
+  EXPECT_TRUE(runs("before"));
+  EXPECT_EQ(keelson->healthz().status, 200);
+  remount("rw");
+  EXPECT_TRUE(eventually("the news", [&] { return inside(process, "/v/greeting") == "two"; }));
+  EXPECT_TRUE(eventually("the second pod to be Ready", [&] { return pod_is_ready("during"); }));
+  EXPECT_EQ(process_of("before"), process);
+  remove_all();
+}
+
+TEST_F(VolumesTrouble, WithoutDescriptorsNothingIsLostAndItHeals) {
+  config_map("words", {{"greeting", "one"}});
+  apply(holder("before", config_map_volume("words", "words")));
+  ASSERT_TRUE(eventually("the first pod to be Ready", [&] { return pod_is_ready("before"); }));
+  const int process = process_of("before");
+  // The lowest numbers are taken: no new one can be had.
+  rlimit usual{};
+  ASSERT_EQ(::prlimit(keelson->pid(), RLIMIT_NOFILE, nullptr, &usual), 0);
+  const rlimit few{10, usual.rlim_max};
+  ASSERT_EQ(::prlimit(keelson->pid(), RLIMIT_NOFILE, &few, nullptr), 0);
+  apply(holder("during", config_map_volume("words", "words")));
+  EXPECT_TRUE(eventually("it to be told", [&] { return has_event("during", {"oo many open files"}); })) << events();
+  EXPECT_FALSE(pod_is_ready("during"));
+  ASSERT_EQ(::prlimit(keelson->pid(), RLIMIT_NOFILE, &usual, nullptr), 0);
+  EXPECT_TRUE(eventually("the second pod to be Ready", [&] { return pod_is_ready("during"); })) << events();
+  config_map("words", {{"greeting", "two"}});
+  EXPECT_TRUE(eventually("the news", [&] { return inside(process, "/v/greeting") == "two"; }));
+  EXPECT_TRUE(runs("before"));
+  EXPECT_EQ(process_of("before"), process);
+  EXPECT_EQ(keelson->healthz().status, 200);
   remove_all();
 }
 
