@@ -201,6 +201,40 @@ TEST_F(VolumesKinds, MountsOfTheHostAndOfTheContainerAreSeenAsFarAsTheyAreToBe) 
   EXPECT_TRUE(node_is_as_it_was());
 }
 
+TEST_F(VolumesKinds, AMountIsReadOnlyWithAllBelowItWhereTheRuntimeCan) {
+  const std::string host = directory + "/host";
+  fs::create_directories(host + "/below");
+  ASSERT_EQ(::mount("none", (host + "/below").c_str(), "tmpfs", 0, nullptr), 0);
+  remember_mounts();
+  const json volume = {{"name", "host"}, {"hostPath", {{"path", host}, {"type", "Directory"}}}};
+  const auto reader = [&](const std::string& name, const std::string& how) {
+    const json mount = {{"name", "host"}, {"mountPath", "/v"}, {"readOnly", true}, {"recursiveReadOnly", how}};
+    return pod(name, {mounting(shell("main", kSleep), json::array({mount}))}, {{"volumes", json::array({volume})}});
+  };
+  apply(reader("web", "IfPossible"));
+  apply(reader("strict", "Enabled"));
+  ASSERT_TRUE(eventually("the pod to be Ready", [&] { return pod_is_ready("web"); })) << events();
+  const std::string told = field("pod", "web", "{.status.containerStatuses[0].volumeMounts[0].recursiveReadOnly}");
+  const bool recursive = told == "Enabled";
+  EXPECT_TRUE(recursive || told == "Disabled") << told;
+  const std::string process = std::to_string(process_of("web"));
+  const auto writes = [&](const std::string& path) {
+    return run_program({"/usr/bin/nsenter", "-t", process, "-m", "/bin/busybox", "touch", path}).exit_code == 0;
+  };
+  EXPECT_FALSE(writes("/v/file"));
+  EXPECT_EQ(writes("/v/below/file"), !recursive);
+  if (recursive) {
+    EXPECT_TRUE(eventually("the strict one to be Ready", [&] { return pod_is_ready("strict"); })) << events();
+  } else {
+    EXPECT_TRUE(eventually("the strict one to say why", [&] {
+      return waits_for("strict").find("recursive read-only") != std::string::npos;
+    })) << waits_for("strict");
+  }
+  for (const char* name : {"web", "strict"}) remove(name);
+  EXPECT_TRUE(node_is_as_it_was());
+  ASSERT_EQ(::umount2((host + "/below").c_str(), MNT_DETACH), 0);
+}
+
 // --- Huge pages ---
 
 class VolumesHugePages : public VolumesKinds {
