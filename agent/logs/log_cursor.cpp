@@ -31,7 +31,7 @@ Error failed(const std::string& what, const std::string& cause, int number) {
 std::string first_missing(const std::string& path) {
   for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     struct stat info {};
-    const std::string prefix = path.substr(0, slash);
+    std::string prefix = path.substr(0, slash);
     if (::lstat(prefix.c_str(), &info) != 0) return prefix;
   }
   return path;

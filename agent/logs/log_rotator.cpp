@@ -68,9 +68,12 @@ base::Task<void> LogRotator::look_at_all() {
     co_return;
   }
   remember(*ids, before);
+  const std::vector<LogPtr> all = known();
   std::vector<LogPtr> logs;
   std::vector<std::string> paths;
-  for (const LogPtr& log : known()) {
+  logs.reserve(all.size());
+  paths.reserve(all.size());
+  for (const LogPtr& log : all) {
     if (log->path.empty()) {
       begin_check(log);
     } else {
@@ -94,6 +97,7 @@ base::Task<void> LogRotator::look_for_bursts() {
   std::erase_if(logs, [](const LogPtr& log) { return log->path.empty() || log->checking; });
   if (logs.empty()) co_return;
   std::vector<std::string> paths;
+  paths.reserve(logs.size());
   for (const LogPtr& log : logs) paths.push_back(log->path);
   const auto sizes = co_await measure(std::move(paths));
   if (!sizes.ok()) co_return;  // the other watch tells

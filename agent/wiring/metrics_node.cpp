@@ -11,7 +11,6 @@ namespace {
 
 using metrics::add;
 using metrics::add_counts;
-using metrics::add_histogram;
 using metrics::add_histograms;
 using metrics::counter;
 using metrics::gauge;

@@ -15,7 +15,6 @@
 namespace keelson::config {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::errors_of;
 using testing::FakeFiles;

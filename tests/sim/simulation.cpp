@@ -308,7 +308,7 @@ std::string Simulation::why_unsettled() {
   }
   for (const char* claim : kClaims) {
     if (!world_.disk.node_volumes.shows(device_of(pv_of(claim)))) continue;
-    if (const std::string lacks = world_.disk.claims.lacks(claim); !lacks.empty()) return lacks;
+    if (std::string lacks = world_.disk.claims.lacks(claim); !lacks.empty()) return lacks;
   }
   return "";
 }

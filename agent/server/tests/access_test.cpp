@@ -11,7 +11,6 @@ namespace keelson::server::testing {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 using Found = Result<std::optional<User>>;
 

@@ -224,6 +224,7 @@ TEST_P(SamplerTest, HealthOfVolumesIsShownOnlyWithItsGate) {
 TEST_P(SamplerTest, QuestionsTakeTurns) {
   make_groups(source.add("a", {"main"}));
   std::vector<base::Task<Result<SnapshotPtr>>> questions;
+  questions.reserve(3);
   for (int i = 0; i < 3; ++i) questions.push_back(sampler->take(Depth::resources));
   const auto answers = run(base::when_all(std::move(questions)));
   ASSERT_THAT(answers, SizeIs(3));

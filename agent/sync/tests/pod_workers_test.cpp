@@ -518,7 +518,7 @@ TEST_F(Workers, APodWhoseVolumeFindsNoRoomOnTheNodeIsRejected) {
   EXPECT_EQ(worker->status().phase(), "Failed");
   EXPECT_EQ(worker->status().reason(), "VolumeAttachmentLimitExceeded");
   EXPECT_EQ(worker->status().message(), "Pod was rejected: Node has reached its volume attachment limit");
-  EXPECT_EQ(brain->metrics().rejected[{"VolumeAttachmentLimitExceeded"}], 1u);
+  EXPECT_EQ(brain->workers->metrics().rejected[{"VolumeAttachmentLimitExceeded"}], 1u);
 }
 
 TEST_F(Workers, ACgroupThatCannotBeMadeHoldsThePodAndIsTriedAgain) {
