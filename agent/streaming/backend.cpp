@@ -1,6 +1,7 @@
 #include "agent/streaming/backend.hpp"
 
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/ip/address.hpp>
@@ -68,9 +69,11 @@ class BackendOver final : public Backend {
     co_return Ok{};
   }
 
-  bool has_closed() const override {
-    return closed_ || peer_has_closed(const_cast<Stream&>(stream_).lowest_layer().native_handle());
+  bool has_unread() const override {
+    int bytes = 0;
+    return !closed_ && ::ioctl(socket(), FIONREAD, &bytes) == 0 && bytes > 0;
   }
+  bool has_closed() const override { return closed_ || peer_has_closed(socket()); }
 
   // Of TLS, too: saying goodbye there would need the other side's leave while we still read.
   void shut_down_write() override {
@@ -87,6 +90,7 @@ class BackendOver final : public Backend {
   Stream& stream() { return stream_; }
 
  private:
+  int socket() const { return const_cast<Stream&>(stream_).lowest_layer().native_handle(); }
   // Our own close() aborts what is pending, too, which is no cancellation.
   void throw_if_cancelled(const boost::system::error_code& error) const {
     if (error == asio::error::operation_aborted && !closed_) throw boost::system::system_error(error);

@@ -29,6 +29,8 @@ class Backend {
   virtual base::Task<Result<std::size_t>> read_some(char* to, std::size_t room) = 0;
   // All of it.
   virtual base::Task<Status> write(const char* data, std::size_t size) = 0;
+  // More of what the other side has said has come than was read.
+  virtual bool has_unread() const = 0;
   // The other side has closed, though what it had said before has not all come over yet: whatever is written to it now
   // makes the kernel throw that away.
   virtual bool has_closed() const = 0;

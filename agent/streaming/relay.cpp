@@ -49,7 +49,7 @@ base::Task<void> Relay::copy_to_runtime() {
     }
     // Runtimes close as soon as they have written a command's last byte, and kubectl pings on: its ping would cost a
     // slow client the end of the output.
-    if (delivering_ && runtime_.has_closed()) {
+    if ((delivering_ || runtime_.has_unread()) && runtime_.has_closed()) {
       runtime_ended_ = true;
       wait_for_the_rest();
       continue;
