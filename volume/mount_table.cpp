@@ -120,10 +120,14 @@ bool is_network_type(std::string_view type) {
 
 std::string option_value(std::string_view options, std::string_view name) {
   while (!options.empty()) {
-    std::string_view option = take(options, ',');
-    if (option.starts_with(name) && option.substr(name.size()).starts_with('=')) {
-      return std::string(option.substr(name.size() + 1));
-    }
+    const std::string_view key = options.substr(0, options.find_first_of("=,"));
+    options.remove_prefix(key.size());
+    const bool has_value = options.starts_with('=');
+    const bool quoted = options.starts_with("=\"");
+    options.remove_prefix(quoted ? 2 : has_value ? 1 : 0);
+    const std::string_view value = take(options, quoted ? '"' : ',');
+    if (has_value && key == name) return std::string(value);
+    if (quoted) take(options, ',');
   }
   return "";
 }

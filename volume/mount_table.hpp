@@ -47,7 +47,8 @@ bool is_on_shared_mount(std::string_view mountinfo, const std::string& path);
 
 // File systems of a server, which may be away.
 bool is_network_type(std::string_view type);
-// The value of "NAME=value" in "rw,NAME=value,..."; empty when it is not there.
+// The value of "NAME=value" in "rw,NAME=value,..."; empty when it is not there. One with commas stands in quotes, and
+// comes without them.
 std::string option_value(std::string_view options, std::string_view name);
 
 }  // namespace keelson::volume

@@ -1,6 +1,7 @@
 #include "agent/server/websocket_token.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "api/base64.hpp"
 
@@ -31,6 +32,18 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+bool is_token(std::string_view protocol) { return protocol.starts_with(kPrefix); }
+
+std::string joined_others(const std::vector<std::string_view>& protocols) {
+  std::string others;
+  for (const std::string_view protocol : protocols) {
+    if (is_token(protocol)) continue;
+    others += others.empty() ? "" : ",";
+    others += protocol;
+  }
+  return others;
+}
+
 }  // namespace
 
 bool is_websocket(const Fields& headers) {
@@ -55,17 +68,9 @@ std::optional<std::string> base64url_decode(std::string_view text) {
 }
 
 void drop_protocol_tokens(Fields& headers) {
-  std::string others;
-  bool any = false;
-  for (const std::string_view protocol : list_of(headers, kProtocols)) {
-    if (protocol.starts_with(kPrefix)) {
-      any = true;
-      continue;
-    }
-    others += others.empty() ? "" : ",";
-    others += protocol;
-  }
-  if (!any) return;
+  const auto protocols = list_of(headers, kProtocols);
+  if (std::none_of(protocols.begin(), protocols.end(), is_token)) return;
+  std::string others = joined_others(protocols);
   drop_fields(headers, kProtocols);
   if (!others.empty()) headers.emplace_back(kProtocols, std::move(others));
 }
@@ -74,12 +79,9 @@ Result<std::optional<ProtocolToken>> protocol_token(const Fields& headers) {
   if (!is_websocket(headers)) return std::optional<ProtocolToken>();
   ProtocolToken found;
   bool seen = false;
-  for (const std::string_view protocol : list_of(headers, kProtocols)) {
-    if (!protocol.starts_with(kPrefix)) {
-      found.others += found.others.empty() ? "" : ",";
-      found.others += protocol;
-      continue;
-    }
+  const auto protocols = list_of(headers, kProtocols);
+  for (const std::string_view protocol : protocols) {
+    if (!is_token(protocol)) continue;
     if (std::exchange(seen, true)) return bad("multiple base64.bearer.authorization tokens specified");
     auto token = base64url_decode(protocol.substr(kPrefix.size()));
     if (!token) return bad("invalid base64.bearer.authorization token encoding");
@@ -87,6 +89,7 @@ Result<std::optional<ProtocolToken>> protocol_token(const Fields& headers) {
     found.token = std::move(*token);
   }
   if (found.token.empty()) return std::optional<ProtocolToken>();
+  found.others = joined_others(protocols);
   if (found.others.empty()) return bad("missing additional subprotocol");
   return std::optional<ProtocolToken>(std::move(found));
 }

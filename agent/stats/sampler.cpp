@@ -1,7 +1,6 @@
 #include "agent/stats/sampler.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "base/when_all.hpp"
@@ -250,9 +249,9 @@ base::Task<Result<std::vector<LogUse>>> Sampler::log_use() {
 }
 
 base::Task<Status> Sampler::measure_due(const std::vector<PodFacts>* pods) {
-  std::erase_if(logs_, [&](const auto& entry) {
-    return std::none_of(pods->begin(), pods->end(), [&](const PodFacts& pod) { return pod.uid == entry.first; });
-  });
+  std::set<std::string_view> uids;
+  for (const PodFacts& pod : *pods) uids.insert(pod.uid);
+  keep_logs_of(uids);
   std::vector<LogOrder> orders;
   std::vector<std::size_t> due;
   for (std::size_t i = 0; i < pods->size(); ++i) {
@@ -274,19 +273,21 @@ base::Task<Status> Sampler::measure_due(const std::vector<PodFacts>* pods) {
 
 // Not a coroutine: closures are made outside of those.
 base::Task<Result<std::vector<LogReading>>> Sampler::measure(std::vector<LogOrder> orders) {
-  return base_.pool.run<std::vector<LogReading>>("measuring logs", kBatchLimit,
-                                                 [token = in_flight_.enter("logs"), orders = std::move(orders),
-                                                  now = base_.clock.now()]() -> Result<std::vector<LogReading>> {
-                                                   if (token == nullptr)
-                                                     return Error(ErrorKind::exhausted,
-                                                                  "an earlier measurement still hangs in the kernel");
-                                                   std::vector<LogReading> out;
-                                                   for (const LogOrder& order : orders) {
-                                                     out.push_back(read_log_usage(order));
-                                                     out.back().time = now;
-                                                   }
-                                                   return out;
-                                                 });
+  auto work = [token = in_flight_.enter("logs"), orders = std::move(orders),
+               now = base_.clock.now()]() -> Result<std::vector<LogReading>> {
+    if (token == nullptr) return Error(ErrorKind::exhausted, "an earlier measurement still hangs in the kernel");
+    std::vector<LogReading> out;
+    for (const LogOrder& order : orders) {
+      out.push_back(read_log_usage(order));
+      out.back().time = now;
+    }
+    return out;
+  };
+  return base_.pool.run<std::vector<LogReading>>("measuring logs", kBatchLimit, std::move(work));
+}
+
+void Sampler::keep_logs_of(const std::set<std::string_view>& uids) {
+  std::erase_if(logs_, [&uids](const auto& entry) { return !uids.contains(entry.first); });
 }
 
 void Sampler::forget_gone(const std::vector<PodSnapshot>& pods) {
@@ -297,7 +298,7 @@ void Sampler::forget_gone(const std::vector<PodSnapshot>& pods) {
     ids.insert(pod.facts.sandbox.id);
     for (const ContainerFacts& one : pod.facts.containers) ids.insert(one.id);
   }
-  std::erase_if(logs_, [&uids](const auto& entry) { return !uids.contains(entry.first); });
+  keep_logs_of(uids);
   std::erase_if(group_names_, [&ids](const auto& entry) { return !ids.contains(entry.first); });
 }
 

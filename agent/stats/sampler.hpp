@@ -13,7 +13,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -92,6 +94,7 @@ class Sampler {
   Status take_in(Snapshot& snapshot, Reading reading);
   void take_in_pod(PodSnapshot& pod, PodReading reading);
   void remember(const PodSnapshot& pod);
+  void keep_logs_of(const std::set<std::string_view>& uids);
   void forget_gone(const std::vector<PodSnapshot>& pods);
   base::Task<Status> measure_due(const std::vector<PodFacts>* pods);
   void set_rate(const std::string& path, CgroupReading& group);

@@ -129,12 +129,10 @@ void collect_credential_config(const std::string& hash, Page& page) {
 }
 
 void collect_pod_certificates(const base::CountsBy<2>& states, Page& page) {
-  auto& count = gauge(page, "kubelet_podcertificate_states",
+  add_counts<2>(gauge(page, "kubelet_podcertificate_states",
                       "Gauge vector reporting the number of pod certificate projected volume sources, faceted by "
-                      "signer_name and state.");
-  for (const auto& [labels, number] : states) {
-    count.add({{"signer_name", labels[0]}, {"state", labels[1]}}, static_cast<double>(number));
-  }
+                      "signer_name and state."),
+                {"signer_name", "state"}, states);
 }
 
 void collect_cgroups(const CgroupsAdapter::Durations& durations, Page& page) {

@@ -139,7 +139,7 @@ std::string DiskPlugin::found_place(const MountOrder& order) const {
   return volume_dir(host_.work.root(), order.spec.pod->metadata().uid(), name(), order.spec.name);
 }
 
-bool DiskPlugin::is_there(const std::string& place, Mounts& mounts) {
+bool is_still_mounted(const std::string& place, Mounts& mounts) {
   if (place.empty()) return false;
   const auto mounted = is_mount_point(place, mounts);
   return mounted.ok() && *mounted;
@@ -149,17 +149,17 @@ base::Task<Result<PodMounted>> DiskPlugin::bind(MountOrder order, std::shared_pt
   const std::string uid = order.spec.pod->metadata().uid();
   const auto group = fs_group_of(*order.spec.pod);
   const FsGroupPolicy policy = fs_group_policy(order.spec.pod->spec().securitycontext().fsgroupchangepolicy());
+  auto work = [mount_of = pod_mount(order), found = found_place(order), group, policy,
+               progress](Mounts& mounts) -> Result<PodMounted> {
+    if (is_still_mounted(found, mounts)) return PodMounted();
+    auto mount = mount_of();
+    if (!mount.ok()) return std::move(mount).error();
+    mount->fs_group = group;
+    mount->fs_group_policy = policy;
+    return mount_for_pod(*mount, *progress, mounts);
+  };
   return host_.work.on_volume<PodMounted>("mount volume " + order.spec.name + " of pod " + uid, uid, order.spec.name,
-                                          group ? kWalkLimit : kLimit,
-                                          [mount_of = pod_mount(order), found = found_place(order), group, policy,
-                                           progress](Mounts& mounts) -> Result<PodMounted> {
-                                            if (is_there(found, mounts)) return PodMounted();
-                                            auto mount = mount_of();
-                                            if (!mount.ok()) return std::move(mount).error();
-                                            mount->fs_group = group;
-                                            mount->fs_group_policy = policy;
-                                            return mount_for_pod(*mount, *progress, mounts);
-                                          });
+                                          group ? kWalkLimit : kLimit, std::move(work));
 }
 
 base::Task<Status> DiskPlugin::unbind(TearDownOrder order) {

@@ -36,6 +36,8 @@ struct DiskHost {
 // The two events of a block device that was mapped for a pod (contract 04 §18).
 void tell_mapped(const VolumeEvent& event, const MountOrder& order, const std::string& global_dir,
                  const std::string& link);
+// Never at an empty path, nor where the table cannot be read. Blocking.
+bool is_still_mounted(const std::string& place, Mounts& mounts);
 // `unavailable` while somebody has the device open or mounted.
 base::Task<Status> check_free(DiskWork& work, const std::string& device);
 // What lies in a directory of global mounts or maps, used or not; `device` is left to the caller. Blocking.
@@ -82,10 +84,9 @@ class DiskPlugin : public VolumePlugin {
   // Where the device is that a pod's link is to lead to.
   virtual std::string device(const MountOrder& order) const = 0;
 
-  // Where a pod's mount that was found may be; empty when none was. What is there is not looked at any more: its server
-  // may have gone meanwhile.
+  // Where a pod's mount that was found may be; empty when none was. What is_still_mounted() is not looked at any more:
+  // its server may have gone meanwhile.
   std::string found_place(const MountOrder& order) const;
-  static bool is_there(const std::string& found_place, Mounts& mounts);
 
   base::Task<Result<PodMounted>> bind(MountOrder order, std::shared_ptr<FsGroupProgress> progress);
   base::Task<Status> map(MountOrder order);
@@ -114,7 +115,6 @@ class LocalVolumePlugin final : public DiskPlugin {
   base::Task<ExpandResult> expand(ExpandOrder order) override;
 
  private:
-  static std::function<bool(Mounts&)> there(std::string found_place);
   PodMountOf pod_mount(const MountOrder& order) const override;
   bool is_read_only(const VolumeSpec& spec) const override { return spec.read_only; }
   bool tells_of_walks() const override { return true; }

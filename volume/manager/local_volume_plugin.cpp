@@ -24,13 +24,12 @@ LocalVolume local_of(const VolumeSpec& spec) {
 std::string unique_name(const std::string& pv) { return std::string(local_plugin) + "/" + pv; }
 
 // Not coroutines: closures are made outside of those.
-base::Task<Result<DiskMounted>> mount_disk(const DiskHost& host, const VolumeSpec& spec,
-                                           std::function<bool(Mounts&)> is_there) {
+base::Task<Result<DiskMounted>> mount_disk(const DiskHost& host, const VolumeSpec& spec, std::string found) {
   return host.work.on_device<DiskMounted>(
       "mount the disk of " + spec.name, unique_name(spec.name), kLimit,
       [root = host.work.root(), volume = local_of(spec), programs = host.programs,
-       is_there = std::move(is_there)](Mounts& mounts) {
-        if (is_there(mounts)) return Result<DiskMounted>(DiskMounted());
+       found = std::move(found)](Mounts& mounts) {
+        if (is_still_mounted(found, mounts)) return Result<DiskMounted>(DiskMounted());
         return Result<DiskMounted>(mount_local_device(root, volume, *programs, mounts));
       });
 }
@@ -85,14 +84,10 @@ base::Task<Result<FoundManner>> LocalVolumePlugin::manner_of_found(FoundVolume f
 
 base::Task<Result<std::vector<DeviceOrder>>> LocalVolumePlugin::found_devices() { return find_local_devices(host_); }
 
-std::function<bool(Mounts&)> LocalVolumePlugin::there(std::string place) {
-  return [place = std::move(place)](Mounts& mounts) { return is_there(place, mounts); };
-}
-
 base::Task<VolumeResult<std::string>> LocalVolumePlugin::mount_device(MountOrder order) {
   const std::string& root = host_.work.root();
   if (order.spec.block) co_return local_global_map(root, order.spec.name);
-  auto mounted = co_await mount_disk(host_, order.spec, there(found_place(order)));
+  auto mounted = co_await mount_disk(host_, order.spec, found_place(order));
   co_return placed(order, std::move(mounted), local_mount_dir(root, order.spec.name));
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "volume/manager/checks.hpp"
+#include "volume/mount_table.hpp"
 
 namespace keelson::volume {
 namespace {
@@ -108,18 +109,7 @@ bool same_context(const std::string& a, const std::string& b) {
   return a == b || (left && left == right);
 }
 
-std::string context_in(std::string_view options) {
-  constexpr std::string_view kName = "context=";
-  for (std::size_t at = 0; (at = options.find(kName, at)) != std::string_view::npos; ++at) {
-    if (at != 0 && options[at - 1] != ',') continue;  // fscontext=, rootcontext=
-    std::string_view value = options.substr(at + kName.size());
-    // A level has commas of its own, within quotes then.
-    const bool quoted = value.starts_with('"');
-    if (quoted) value.remove_prefix(1);
-    return std::string(value.substr(0, value.find(quoted ? '"' : ',')));
-  }
-  return {};
-}
+std::string context_in(std::string_view super_options) { return option_value(super_options, "context"); }
 
 std::string context_of(const api::core::SELinuxOptions& options, const std::string& file_context) {
   // user:role:type:level, the level with colons of its own.

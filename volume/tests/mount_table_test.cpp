@@ -67,6 +67,7 @@ TEST(MountTable, OptionsAndTypesAreFoundByName) {
   EXPECT_EQ(option_value("rw,pagesize=2M", "pagesize"), "2M");
   EXPECT_EQ(option_value("rw,xpagesize=2M,pagesize", "pagesize"), "");
   EXPECT_EQ(option_value("", "pagesize"), "");
+  EXPECT_EQ(option_value("fscontext=\"a,pagesize=1M\",pagesize=2M", "pagesize"), "2M") << "not within quotes";
   EXPECT_TRUE(is_network_type("nfs4"));
   EXPECT_FALSE(is_network_type("nfsd"));
   EXPECT_FALSE(is_network_type("ext4"));

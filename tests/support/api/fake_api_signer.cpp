@@ -199,6 +199,8 @@ struct FakeApiSigner::Keys {
   Key key;
   Cert certificate;
 
+  // Of the request's key, with neither subject nor times nor usages, not signed yet.
+  Cert leaf(X509_REQ* request) const;
   std::string sign(X509_REQ* request, const Csr& csr, base::SystemTime now) const;
   std::string sign(X509_REQ* request, const PodRequest& wanted, base::SystemTime from, base::SystemTime to) const;
 };
@@ -239,24 +241,29 @@ kube::Identity FakeApiSigner::authority() const {
 
 std::string FakeApiSigner::ca_certificate() const { return to_pem(keys_->certificate.get()); }
 
+Cert FakeApiSigner::Keys::leaf(X509_REQ* request) const {
+  Cert made(X509_new());
+  X509_set_version(made.get(), X509_VERSION_3);
+  set_random_serial(made.get());
+  X509_set_issuer_name(made.get(), X509_get_subject_name(certificate.get()));
+  X509_set_pubkey(made.get(), X509_REQ_get0_pubkey(request));
+  add_extension(made.get(), certificate.get(), NID_basic_constraints, "critical,CA:FALSE");
+  return made;
+}
+
 std::string FakeApiSigner::Keys::sign(X509_REQ* request, const Csr& csr, base::SystemTime now) const {
-  const Cert made(X509_new());
+  const Cert made = leaf(request);
   X509* out = made.get();
-  X509_set_version(out, X509_VERSION_3);
-  set_random_serial(out);
   X509_set_subject_name(out, X509_REQ_get_subject_name(request));
-  X509_set_issuer_name(out, X509_get_subject_name(certificate.get()));
   std::chrono::seconds lifetime = kLifetime;
   if (csr.spec().has_expirationseconds()) lifetime = std::chrono::seconds(csr.spec().expirationseconds());
   set_times(out, now - kBackdate, now - kBackdate + lifetime);
-  X509_set_pubkey(out, X509_REQ_get0_pubkey(request));
   const bool encipherment = std::find(csr.spec().usages().begin(), csr.spec().usages().end(), "key encipherment") !=
                             csr.spec().usages().end();
   add_extension(out, certificate.get(), NID_key_usage,
                 encipherment ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature");
   add_extension(out, certificate.get(), NID_ext_key_usage,
                 csr.spec().signername() == kServingSigner ? "serverAuth" : "clientAuth");
-  add_extension(out, certificate.get(), NID_basic_constraints, "critical,CA:FALSE");
   add_extension(out, certificate.get(), NID_authority_key_identifier, "keyid");
   const AltNames names = alternative_names(request);
   if (names != nullptr) X509_add1_ext_i2d(out, NID_subject_alt_name, names.get(), 0, 0);
@@ -266,20 +273,15 @@ std::string FakeApiSigner::Keys::sign(X509_REQ* request, const Csr& csr, base::S
 
 std::string FakeApiSigner::Keys::sign(X509_REQ* request, const PodRequest& wanted, base::SystemTime from,
                                       base::SystemTime to) const {
-  const Cert made(X509_new());
+  const Cert made = leaf(request);
   X509* out = made.get();
-  X509_set_version(out, X509_VERSION_3);
-  set_random_serial(out);
   const std::string name = "system:serviceaccount:" + wanted.metadata().namespace_() + ":" +
                            wanted.spec().serviceaccountname() + ":" + wanted.spec().podname();
   X509_NAME_add_entry_by_txt(X509_get_subject_name(out), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-  X509_set_issuer_name(out, X509_get_subject_name(certificate.get()));
   set_times(out, from, to);
-  X509_set_pubkey(out, X509_REQ_get0_pubkey(request));
   add_extension(out, certificate.get(), NID_key_usage, "critical,digitalSignature");
   add_extension(out, certificate.get(), NID_ext_key_usage, "clientAuth");
-  add_extension(out, certificate.get(), NID_basic_constraints, "critical,CA:FALSE");
   X509_sign(out, key.get(), EVP_sha256());
   return to_pem(out);
 }
